@@ -1,0 +1,1 @@
+"""Thin Dagster face of the stores."""

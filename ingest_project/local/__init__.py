@@ -1,0 +1,1 @@
+"""The embedded services for one machine: start, health, stop."""

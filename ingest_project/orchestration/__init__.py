@@ -1,0 +1,1 @@
+"""Dagster, but no entity."""

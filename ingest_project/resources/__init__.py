@@ -1,0 +1,1 @@
+"""Configuration in, ready objects out."""

@@ -1,0 +1,1 @@
+"""Vendor writers: one batch in, one outcome an item out. Never loop over a stream, never retry."""

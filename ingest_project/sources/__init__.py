@@ -1,0 +1,1 @@
+"""Vendor readers, lazy. Never write."""

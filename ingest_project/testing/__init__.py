@@ -1,0 +1,1 @@
+"""Ships with the package: doubles driven by fault scripts and the laws that every adapter must pass."""
