@@ -1,0 +1,162 @@
+"""Parts as stored bytes: the data object (lines) and the side object (offsets and key entries) of one part.
+
+Pure functions over bytes. Where the objects lie, how they are named and fetched belongs to the part stores.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from operator import add
+
+import zstandard
+
+from ingest_project.core.errors import PermanentFailure
+
+LINES_PER_FRAME = 512
+"""At most this many lines in one zstd frame, which is also one block when the part is read."""
+
+BYTES_PER_FRAME = 256 * 1024
+"""A frame is closed once its lines reach this size; it holds at most one longer line beyond it."""
+
+ENTRY_BYTES = 24
+OFFSET_BYTES = 8
+
+_LEVEL = 1
+_SLICE = 64 * 1024
+
+
+def encode_lines(lines: Sequence[bytes]) -> bytes:
+    """The data object of a part: plain zstd (``zstdcat`` reads it), each frame a run of whole lines.
+
+    Args:
+        lines: Lines without line breaks, in order.
+
+    Raises:
+        ValueError: A line holds a line break, which would be read back as two lines.
+    """
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    return b"".join(compressor.compress(_frame(group)) for group in _groups(lines))
+
+
+def decode_lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Lines of a data object in order, a list for each frame; holds one piece and one frame at a time.
+
+    Args:
+        pieces: The stored bytes, cut anywhere.
+
+    Raises:
+        PermanentFailure: The stored bytes are damaged or end in the middle of a frame.
+    """
+    decompressor = zstandard.ZstdDecompressor()
+    frame = decompressor.decompressobj()
+    texts: list[bytes] = []
+    begun = False
+    for view in _slices(pieces):
+        data = bytes(view)
+        while data:
+            begun = True
+            texts.append(_inflate(frame, data))
+            if not frame.eof:
+                break
+            yield _split(b"".join(texts))
+            data = frame.unused_data
+            frame, texts, begun = decompressor.decompressobj(), [], False
+    if begun:
+        raise PermanentFailure("a stored part ends in the middle of a zstd frame: validate its chunk again")
+
+
+def encode_side(offsets: Sequence[int], hashes: Sequence[bytes], first: int) -> bytes:
+    """The side object of a part: ``records`` offsets of 8 bytes, then ``records`` key entries of 24 bytes.
+
+    All numbers are big-endian, entries ascend, so that any range can be fetched and read by itself.
+
+    Args:
+        offsets: Source byte offset of each record.
+        hashes: 16-byte key hash of each record.
+        first: Ordinal of the first record in its chunk.
+    """
+    count = len(offsets)
+    if count != len(hashes):
+        raise ValueError(f"{count} offsets but {len(hashes)} key hashes")
+    ordinals = struct.pack(f">{count}Q", *range(first, first + count))
+    tails = [ordinals[at : at + 8] for at in range(0, 8 * count, 8)]
+    entries = b"".join(sorted(map(add, hashes, tails)))
+    if len(entries) != count * ENTRY_BYTES:
+        raise ValueError("a key hash is not 16 bytes long")
+    return struct.pack(f">{count}Q", *offsets) + entries
+
+
+def side_size(records: int) -> int:
+    """Bytes of the side object of a part with this many records."""
+    return records * (OFFSET_BYTES + ENTRY_BYTES)
+
+
+def offset_range(index: int) -> tuple[int, int]:
+    """Half-open byte range in the side object of the ``index``-th record's source offset."""
+    return index * OFFSET_BYTES, (index + 1) * OFFSET_BYTES
+
+
+def entry_range(records: int) -> tuple[int, int]:
+    """Half-open byte range in the side object of all key entries."""
+    return records * OFFSET_BYTES, side_size(records)
+
+
+def decode_offset(piece: bytes) -> int:
+    """The source offset in the bytes of one ``offset_range``."""
+    (offset,) = struct.unpack(">Q", piece)
+    return int(offset)
+
+
+def decode_entries(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """24-byte key entries from the bytes of ``entry_range``, cut anywhere; holds one piece at a time.
+
+    Raises:
+        PermanentFailure: The bytes end in the middle of an entry.
+    """
+    rest = b""
+    for piece in pieces:
+        data = rest + piece if rest else bytes(piece)
+        whole = len(data) - len(data) % ENTRY_BYTES
+        for at in range(0, whole, ENTRY_BYTES):
+            yield data[at : at + ENTRY_BYTES]
+        rest = data[whole:]
+    if rest:
+        raise PermanentFailure("the key entries of a stored part are cut short: validate its chunk again")
+
+
+def _groups(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    start = size = 0
+    for at, line in enumerate(lines, 1):
+        size += len(line)
+        if size >= BYTES_PER_FRAME or at - start >= LINES_PER_FRAME:
+            yield lines[start:at]
+            start, size = at, 0
+    if start < len(lines):
+        yield lines[start:]
+
+
+def _frame(lines: Sequence[bytes]) -> bytes:
+    text = b"\n".join(lines)
+    if text.count(b"\n") != len(lines) - 1:
+        raise ValueError("a line of a part holds a line break")
+    return text
+
+
+def _split(text: bytes) -> list[bytes]:
+    return text.split(b"\n")
+
+
+def _slices(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+    """Small slices: what is left of a slice behind a frame is copied once for each further frame in it."""
+    for piece in pieces:
+        view = memoryview(piece)
+        for at in range(0, len(view), _SLICE):
+            yield view[at : at + _SLICE]
+
+
+def _inflate(frame: zstandard.ZstdDecompressionObj, data: bytes) -> bytes:
+    try:
+        return frame.decompress(data)
+    except zstandard.ZstdError as error:
+        raise PermanentFailure(f"a stored part is damaged ({error}): validate its chunk again") from error
