@@ -1,4 +1,5 @@
-"""EntitySpec: everything the engine and the factory must know of one entity of dump files. A value, no behaviour."""
+"""EntitySpec: everything the engine and the factory must know of one entity of dump files. A value, no
+behaviour."""
 
 from __future__ import annotations
 
@@ -9,14 +10,19 @@ from ingest_project.core.model import Chunk, KeySchema
 from ingest_project.core.ports import Admission
 
 ACROSS_DATES = ("newer_only", "overwrite")
+DEFAULT_KEYS = KeySchema(parts=(("id", "S"),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """Limits that a materialization is held to: below ``min_records`` blocks, above ``max_rejected_share`` warns."""
+    """Limits that a materialization is held to: below ``min_records`` blocks, above ``max_rejected_share``
+    warns."""
 
     min_records: int = 0
     max_rejected_share: float = 0.01
+
+
+NO_EXPECTATION = Expectation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,6 @@ class EntitySpec:
     start: str
     slots: int = 16
     across_dates: str = "newer_only"
-    default_keys: KeySchema = KeySchema(parts=(("id", "S"),))
+    default_keys: KeySchema = DEFAULT_KEYS
     destinations: tuple[str, ...] = ("table", "index")
-    expect: Expectation = Expectation()
+    expect: Expectation = NO_EXPECTATION
