@@ -134,14 +134,18 @@ class Ledger(Protocol):
     def claim(self, work: Work, *, owner: str, lease: float) -> Claim:
         """Take the work for ``lease`` seconds, or learn that it is sealed.
 
-        A row with another identity starts anew from position 0. An expired lease is taken over with a higher
-        epoch.
+        A row with another identity starts anew from position 0, without its old counts and rejections. An
+        expired lease, or the owner's own, is taken over with a higher epoch. A sealed row is told as it is.
+
+        Each seal or fail of a ``validated`` stage gives its chunk the next number of (entity, target); a
+        worker whose horizon is at least that number knows the chunk's keys.
 
         Raises:
-            ChunkBusy: Another owner's lease is live; or a live claim on the same target and stage belongs to
-                a chunk earlier
-                in order whose horizon does not include this chunk (it might still write an older version, law
-                11).
+            ChunkBusy: Another owner's lease is live; or, in any stage but ``validated`` (law 11), a live claim
+                on the same target and stage belongs to a chunk earlier in order whose horizon does not include
+                this chunk (it might still write an older version); or a chunk later in order that
+                ``work.horizon`` does not include was already claimed in this stage (the caller's losers are
+                out of date: take the horizon and name the losers again).
             PlanDrift: The id is known with another fingerprint.
         """
         ...
@@ -158,7 +162,7 @@ class Ledger(Protocol):
         """Add ``counts`` (what is new), store rejections (idempotent by ordinal), move on, renew the lease.
 
         Raises:
-            LeaseLost: The claim's epoch is not the row's.
+            LeaseLost: The claim's epoch is not the row's, or its lease ran out (also when nobody took it).
         """
         ...
 

@@ -1,1 +1,1 @@
-"""Ships with the package: doubles driven by fault scripts and the laws that every adapter must pass."""
+"""Doubles of every port, fault scripts, and the laws every adapter must pass. Ships with the package."""

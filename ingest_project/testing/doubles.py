@@ -1,0 +1,9 @@
+"""The in-memory doubles of every port, in one place to import from."""
+
+from __future__ import annotations
+
+from ingest_project.testing.doubles_ledger import InMemoryLedger
+from ingest_project.testing.doubles_parts import InMemoryPartStore, NullPartStore
+from ingest_project.testing.doubles_time import FakeClock, inline
+
+__all__ = ["FakeClock", "InMemoryLedger", "InMemoryPartStore", "NullPartStore", "inline"]
