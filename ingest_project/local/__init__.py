@@ -1,1 +1,17 @@
 """The embedded services for one machine: start, health, stop."""
+
+from ingest_project.local.services import DEFAULT_BUCKET, ServiceFailed, ServiceStatus, down, status, up
+from ingest_project.local.state import Running, Stack, read_running, read_stack
+
+__all__ = [
+    "DEFAULT_BUCKET",
+    "Running",
+    "ServiceFailed",
+    "ServiceStatus",
+    "Stack",
+    "down",
+    "read_running",
+    "read_stack",
+    "status",
+    "up",
+]

@@ -1,0 +1,115 @@
+"""Server processes of this machine: start detached, recognise again, stop by pid. Knows no particular server.
+
+A process is recognised by its pid together with its start time: a pid that the system gave to somebody else
+meanwhile is never signalled.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_SLACK_SECONDS = 0.05  # start times are read in clock ticks of 10 ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessMark:
+    """What tells one process from all others on this machine: pid and start (seconds since the epoch)."""
+
+    pid: int
+    started: float
+
+
+def start(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    log: Path,
+    tied: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> ProcessMark:
+    """Start ``command`` in a session of its own, output appended to ``log``, with a small fixed environment.
+
+    The environment is fixed because servers read variables too: SeaweedFS takes AWS_ACCESS_KEY_ID as its
+    own.
+
+    Args:
+        tied: Let the kernel end the process together with the caller's (Linux with setpriv; else ignored).
+    """
+    surroundings = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    setpriv = shutil.which("setpriv") if tied else None
+    prefix = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*prefix, *command],
+            cwd=folder,
+            env={**surroundings, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _CHILDREN[process.pid] = process
+    return ProcessMark(pid=process.pid, started=psutil.Process(process.pid).create_time())
+
+
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+"""Processes that this one started: they must be reaped here, or they stay zombies and Popen warns."""
+
+
+def alive(mark: ProcessMark) -> bool:
+    """True while exactly the marked process runs; a zombie or another process of that pid does not count."""
+    child = _CHILDREN.get(mark.pid)
+    if child is not None and child.poll() is not None:
+        del _CHILDREN[mark.pid]
+    return _find(mark) is not None
+
+
+def stop(mark: ProcessMark, *, grace: float) -> str:
+    """Ask the process to end, wait ``grace`` seconds, then force it. Never touches another process.
+
+    Returns:
+        ``gone`` (was not running), ``stopped`` or ``killed``.
+    """
+    process = _find(mark)
+    if process is None:
+        return "gone"
+    word = "stopped"
+    try:
+        process.terminate()
+        if not _wait(process, grace):
+            word = "killed"
+            process.kill()
+            _wait(process, 10.0)
+    except psutil.NoSuchProcess:
+        pass
+    alive(mark)
+    return word
+
+
+def _find(mark: ProcessMark) -> psutil.Process | None:
+    try:
+        process = psutil.Process(mark.pid)
+        if abs(process.create_time() - mark.started) > _SLACK_SECONDS:
+            return None
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+
+
+def _wait(process: psutil.Process, seconds: float) -> bool:
+    child = _CHILDREN.get(process.pid)
+    try:
+        if child is not None:
+            child.wait(timeout=seconds)
+        else:
+            process.wait(timeout=seconds)
+    except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
+        return False
+    return True
