@@ -167,7 +167,8 @@ class Ledger(Protocol):
         ...
 
     def seal(self, claim: Claim, *, seconds: float) -> None:
-        """Complete. Raises LeaseLost; CountLost when the counts are not balanced."""
+        """Complete. Raises LeaseLost; CountLost when the counts are not balanced, or when a validated chunk
+        without a fault does not have its planned number of records."""
         ...
 
     def fail(self, claim: Claim, reason: str, *, seconds: float) -> None:

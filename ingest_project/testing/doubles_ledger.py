@@ -85,6 +85,9 @@ class InMemoryLedger:
             row = self._held(claim)
             if not row.counts.balanced:
                 raise CountLost(f"chunk {row.chunk.id} does not add up: {row.counts}")
+            planned = row.chunk.records
+            if row.stage == "validated" and row.chunk.fault is None and row.counts.sent != planned:
+                raise CountLost(f"chunk {row.chunk.id}: {planned} records planned, {row.counts.sent} read")
             self._end(row, "sealed", "", seconds)
 
     def fail(self, claim: Claim, reason: str, *, seconds: float) -> None:

@@ -58,7 +58,9 @@ def move(
 
 def validate(ledger: Ledger, chunk: Chunk) -> int:
     """Seal the chunk's ``validated`` stage; returns the target's horizon behind it."""
-    ledger.seal(take(ledger, chunk, stage="validated", identity="parts"), seconds=1.0)
+    held = take(ledger, chunk, stage="validated", identity="parts")
+    move(ledger, held, chunk.records, written=chunk.records)
+    ledger.seal(held, seconds=1.0)
     return ledger.horizon(chunk.entity, chunk.target)
 
 

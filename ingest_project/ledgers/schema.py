@@ -1,0 +1,123 @@
+"""The ledger's tables, written so that SQLite and PostgreSQL read them alike.
+
+Only names, types and indexes live here: no statement, no connection, no rule.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+VERSION = 1
+"""Raised with every change of a table; a ledger of another version is refused, not guessed at."""
+
+# Order (law 11) is decided by comparing text, so it must not depend on the database's locale.
+_WORD = Text().with_variant(Text(collation="C"), "postgresql")
+
+metadata = MetaData()
+
+versions = Table("ingest_schema", metadata, Column("version", Integer, primary_key=True))
+
+horizons = Table(
+    "ingest_horizons",
+    metadata,
+    Column("entity", _WORD, primary_key=True),
+    Column("target", _WORD, primary_key=True),
+    Column("last", BigInteger, nullable=False, default=0),
+)
+
+COUNTS = (
+    "sent",
+    "written",
+    "superseded",
+    "unchanged",
+    "rejected",
+    "bytes",
+    "requests",
+    "retries",
+    "throttles",
+)
+
+works = Table(
+    "ingest_works",
+    metadata,
+    Column("chunk", _WORD, primary_key=True),
+    Column("stage", _WORD, primary_key=True),
+    Column("entity", _WORD, nullable=False),
+    Column("date", _WORD, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("target", _WORD, nullable=False),
+    Column("uri", _WORD, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("fingerprint", _WORD, nullable=False),
+    Column("identity", _WORD, nullable=False),
+    Column("state", _WORD, nullable=False),
+    Column("owner", _WORD, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("leased_until", Double, nullable=False),
+    Column("horizon", BigInteger, nullable=False),
+    Column("sequence", BigInteger),
+    Column("ordinal", BigInteger, nullable=False),
+    Column("token", Text, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in COUNTS),
+    Column("seconds", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("updated", Double, nullable=False),
+    Index("ingest_works_by_date", "entity", "date"),
+    Index("ingest_works_by_sequence", "entity", "target", "stage", "sequence"),
+    Index("ingest_works_by_state", "state", "entity", "target", "stage"),
+    Index("ingest_works_by_uri", "uri"),
+)
+
+rejections = Table(
+    "ingest_rejections",
+    metadata,
+    Column("chunk", _WORD, primary_key=True),
+    Column("stage", _WORD, primary_key=True),
+    Column("ordinal", BigInteger, primary_key=True),
+    Column("entity", _WORD, nullable=False),
+    Column("date", _WORD, nullable=False),
+    Column("target", _WORD, nullable=False),
+    Column("uri", _WORD, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("raw_bytes", BigInteger, nullable=False),
+    ForeignKeyConstraint(["chunk", "stage"], ["ingest_works.chunk", "ingest_works.stage"]),
+    Index("ingest_rejections_by_date", "entity", "date"),
+    Index("ingest_rejections_by_uri", "uri"),
+)
+
+files = Table(
+    "ingest_files",
+    metadata,
+    Column("uri", _WORD, primary_key=True),
+    Column("etag", _WORD, primary_key=True),
+    Column("entity", _WORD, nullable=False),
+    Column("date", _WORD, nullable=False),
+    Column("target", _WORD, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("modified", Double, nullable=False),
+    Column("fingerprint", _WORD, nullable=False),
+    Column("state", _WORD, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("run", _WORD, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ingest_files_by_state", "entity", "state", "first_seen"),
+    Index("ingest_files_by_date", "entity", "date"),
+)

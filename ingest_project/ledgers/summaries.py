@@ -1,0 +1,146 @@
+"""What users ask the ledger about a file: how much was read, written and refused, why, and how long it took.
+
+Only sums over tables; nothing is decided here, and nothing grows with the number of records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, Table, case, func, select
+
+from ingest_project.core.model import Counts
+from ingest_project.ledgers.schema import COUNTS, rejections, works
+
+REASONS = 20
+"""So many reasons of a file are named, the most frequent; the others are summed under ``other``."""
+
+_FILE = ("entity", "date", "uri", "target")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSummary:
+    """One stage of one file: chunks that the stage knows, how they stand, and what came of their records."""
+
+    chunks: int
+    sealed: int
+    failed: int
+    records: int
+    counts: Counts
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSummary:
+    """One file on its way to one target.
+
+    Attributes:
+        read: Records that validation took from the file so far.
+        stages: By stage name.
+        reasons: Rejection reason -> how often, over all stages, most frequent first.
+        failures: Reasons of failed chunks, each once.
+        seconds: Sum over all chunks and stages; work in parallel counts more than once.
+    """
+
+    entity: str
+    date: str
+    uri: str
+    target: str
+    chunks: int
+    read: int
+    rejected: int
+    stages: Mapping[str, StageSummary]
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    failures: Sequence[str] = ()
+    seconds: float = 0.0
+
+
+def summarise(connection: Connection, entity: str | None, date: str | None) -> Sequence[FileSummary]:
+    """Summaries of the selection in order of entity, date, file and target."""
+    reasons = _reasons(connection, entity, date)
+    failures = _failures(connection, entity, date)
+    found = connection.execute(_stages(entity, date)).mappings()
+    return [
+        _summary(key, list(rows), reasons.get(key, {}), failures.get(key, []))
+        for key, rows in groupby(found, key=_key)
+    ]
+
+
+def _stages(entity: str | None, date: str | None) -> Select[Any]:
+    file = [works.c[name] for name in _FILE]
+    sums = [func.sum(works.c[name]).label(name) for name in (*COUNTS, "records", "seconds")]
+    query = select(
+        *file,
+        works.c.stage,
+        func.count().label("chunks"),
+        func.sum(case((works.c.state == "sealed", 1), else_=0)).label("sealed"),
+        func.sum(case((works.c.state == "failed", 1), else_=0)).label("failed"),
+        *sums,
+    )
+    return _within(query, works, entity, date).group_by(*file, works.c.stage).order_by(*file, works.c.stage)
+
+
+def _reasons(connection: Connection, entity: str | None, date: str | None) -> dict[Any, dict[str, int]]:
+    """Reasons of each file, most frequent first; only the first of them are held."""
+    file = [rejections.c[name] for name in _FILE]
+    number = func.count().label("number")
+    query = _within(select(*file, rejections.c.reason, number), rejections, entity, date)
+    query = query.group_by(*file, rejections.c.reason).order_by(*file, number.desc(), rejections.c.reason)
+    named: dict[Any, dict[str, int]] = {}
+    for row in connection.execute(query).mappings():
+        reasons = named.setdefault(_key(row), {})
+        reason = row["reason"] if len(reasons) < REASONS else "other"
+        reasons[reason] = reasons.get(reason, 0) + int(row["number"])
+    return named
+
+
+def _failures(connection: Connection, entity: str | None, date: str | None) -> dict[Any, list[str]]:
+    file = [works.c[name] for name in _FILE]
+    query = _within(select(*file, works.c.reason), works, entity, date)
+    query = query.where(works.c.state == "failed").distinct().order_by(*file, works.c.reason)
+    failures: dict[Any, list[str]] = {}
+    for row in connection.execute(query).mappings():
+        failures.setdefault(_key(row), []).append(row["reason"])
+    return failures
+
+
+def _within(query: Select[Any], table: Table, entity: str | None, date: str | None) -> Select[Any]:
+    if entity is not None:
+        query = query.where(table.c.entity == entity)
+    return query if date is None else query.where(table.c.date == date)
+
+
+def _key(row: RowMapping) -> tuple[str, ...]:
+    return tuple(row[name] for name in _FILE)
+
+
+def _summary(
+    key: tuple[str, ...], rows: list[RowMapping], reasons: Mapping[str, int], failures: Sequence[str]
+) -> FileSummary:
+    stages = {row["stage"]: _stage(row) for row in rows}
+    validated = stages.get("validated")
+    return FileSummary(
+        **dict(zip(_FILE, key, strict=True)),
+        chunks=max(stage.chunks for stage in stages.values()),
+        read=validated.counts.sent if validated is not None else 0,
+        rejected=sum(stage.counts.rejected for stage in stages.values()),
+        stages=stages,
+        reasons=reasons,
+        failures=failures,
+        seconds=sum(stage.seconds for stage in stages.values()),
+    )
+
+
+def _stage(row: RowMapping) -> StageSummary:
+    # PostgreSQL sums big integers into exact decimals: back to int.
+    return StageSummary(
+        chunks=int(row["chunks"]),
+        sealed=int(row["sealed"]),
+        failed=int(row["failed"]),
+        records=int(row["records"]),
+        counts=Counts(**{name: int(row[name]) for name in COUNTS}),
+        seconds=float(row["seconds"]),
+    )
