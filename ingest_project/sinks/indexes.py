@@ -63,7 +63,7 @@ def index_path(name: str) -> str:
 
 
 def default_settings() -> dict[str, Any]:
-    """Settings that take dumps as they come: room for many fields; a malformed value only leaves itself out."""
+    """Settings that take dumps as they come: many fields; a malformed value only leaves itself out."""
     return {"index.mapping.total_fields.limit": 5000, "index.mapping.ignore_malformed": True}
 
 

@@ -19,7 +19,7 @@ class RequestRefused(PermanentFailure):
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
     """Sum of the reports of a batch's pieces, with indices counted in the batch."""
 
     written: int = 0
@@ -30,20 +30,28 @@ class _Tally:
     retry_after: float | None = None
     throttled: bool = False
 
-    def add(self, report: WriteReport, first: int) -> None:
+    def add(self, report: WriteReport, indices: Sequence[int]) -> None:
+        """Add the report of a piece whose items have these indices in the batch."""
         self.written += report.written
         self.superseded += report.superseded
         self.unchanged += report.unchanged
-        self.refusals += (Refusal(index=first + one.index, reason=one.reason) for one in report.refusals)
-        self.retry += (first + index for index in report.retry)
+        self.refusals += (Refusal(index=indices[one.index], reason=one.reason) for one in report.refusals)
+        self.retry += (indices[index] for index in report.retry)
         self.throttled |= report.throttled
-        self.wait(report.retry_after)
+        self._wait(report.retry_after)
 
-    def wait(self, seconds: float | None) -> None:
+    def put_off(self, failure: TransientFailure, indices: Sequence[int]) -> None:
+        """A piece that failed for now: all of it may be sent again."""
+        self.retry += indices
+        self.throttled |= isinstance(failure, Throttled)
+        self._wait(failure.retry_after)
+
+    def _wait(self, seconds: float | None) -> None:
         if seconds is not None:
             self.retry_after = max(seconds, self.retry_after or 0.0)
 
     def report(self) -> WriteReport:
+        """The batch's report."""
         return WriteReport(
             written=self.written,
             superseded=self.superseded,
@@ -71,12 +79,12 @@ async def write_apart(send: Send, bodies: Sequence[bytes]) -> WriteReport:
         if isinstance(error, BatchTooLarge) and len(bodies) > 1:
             raise
         reason = str(error)
-    tally = _Tally()
+    tally = Tally()
     await _divide(send, bodies, 0, reason, tally)
     return tally.report()
 
 
-async def _divide(send: Send, bodies: Sequence[bytes], first: int, reason: str, tally: _Tally) -> None:
+async def _divide(send: Send, bodies: Sequence[bytes], first: int, reason: str, tally: Tally) -> None:
     """``bodies`` were refused together for ``reason``; ``first`` is the batch's index of ``bodies[0]``."""
     if len(bodies) == 1:
         tally.refusals.append(Refusal(index=first, reason=reason))
@@ -84,10 +92,8 @@ async def _divide(send: Send, bodies: Sequence[bytes], first: int, reason: str, 
     middle = len(bodies) // 2
     for start, half in ((first, bodies[:middle]), (first + middle, bodies[middle:])):
         try:
-            tally.add(await send(half), start)
+            tally.add(await send(half), range(start, start + len(half)))
         except (RequestRefused, BatchTooLarge) as error:
             await _divide(send, half, start, str(error), tally)
         except TransientFailure as error:
-            tally.retry += range(start, start + len(half))
-            tally.throttled |= isinstance(error, Throttled)
-            tally.wait(error.retry_after)
+            tally.put_off(error, range(start, start + len(half)))

@@ -7,14 +7,15 @@ batch, no retry, no loop over a stream; answers are parsed only when something w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any, Self
 
 from ingest_project.core.errors import IngestError, PermanentFailure, TargetMissing, TransientFailure
 from ingest_project.core.limits import BatchLimits
 from ingest_project.core.model import Batch, Refusal, WriteReport
 from ingest_project.sinks.indexes import identity_of, index_path
-from ingest_project.sinks.isolating import RequestRefused, write_apart
+from ingest_project.sinks.isolating import RequestRefused, Tally, write_apart
 from ingest_project.sinks.opensearch_api import LINES, OpenSearchApi, describe_error
 
 # OpenSearch takes 100 MB a request; beyond some megabytes larger requests only cost the server's memory.
@@ -23,6 +24,10 @@ LIMITS = BatchLimits(count=1000, bytes=5 * 1024 * 1024, overhead=0)
 _FILTER = "_bulk?filter_path=errors%2Citems.%2A.status%2Citems.%2A.error"
 _NO_ERRORS = b'{"errors":false,'
 _STATUS = b'"status":2'
+
+# Two documents that meet a new field at the same time with values of two kinds: the loser is refused although
+# the mapping, once it stands, takes both.
+_CONTESTED = "cannot be changed from type"
 
 
 class OpenSearchSink:
@@ -65,7 +70,9 @@ class OpenSearchSink:
         A conflict of external versions counts as superseded. A block on the index (read-only, no write) is a
         PermanentFailure: nothing is wrong with the documents, and waiting would hold up other targets.
         """
-        return await write_apart(self._send, batch.bodies)
+        report = await write_apart(self._send, batch.bodies)
+        contested = {one.index for one in report.refusals if _CONTESTED in one.reason}
+        return await self._hear_again(batch.bodies, report, contested) if contested else report
 
     async def flush(self) -> None:
         """One refresh: what was written can be searched.
@@ -77,6 +84,22 @@ class OpenSearchSink:
         await self._api.send("POST", f"{index_path(self._index)}/_refresh", b"")
         if self._identity and await identity_of(self._api, self._index) != self._identity:
             raise TargetMissing(f"index {self._index} was replaced while it was loaded")
+
+    async def _hear_again(
+        self, bodies: Sequence[bytes], report: WriteReport, contested: Set[int]
+    ) -> WriteReport:
+        """Send once more what lost a race for a new field's type; what is refused again stays refused."""
+        tally = Tally()
+        kept = [one for one in report.refusals if one.index not in contested]
+        tally.add(replace(report, refusals=kept), range(len(bodies)))
+        indices = sorted(contested)
+        try:
+            again = await write_apart(self._send, [bodies[index] for index in indices])
+        except TransientFailure as failure:
+            tally.put_off(failure, indices)
+        else:
+            tally.add(again, indices)
+        return tally.report()
 
     async def _send(self, bodies: Sequence[bytes]) -> WriteReport:
         answer = await self._api.send("POST", self._bulk, b"".join(bodies), LINES)
