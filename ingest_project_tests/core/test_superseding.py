@@ -1,0 +1,104 @@
+"""Superseding: the merge names exactly the records that a dictionary, filled in order, would overwrite."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest_project.core.model import Chunk, FileRange, KeySchema, PartInfo
+from ingest_project.core.superseding import superseded
+from ingest_project.testing.doubles_parts import InMemoryPartStore
+
+PART = 4
+KEYS = KeySchema(parts=(("id", "S"),))
+
+
+def chunk_of(date: str, name: str, start: int, *, target: str = "messages") -> Chunk:
+    span = FileRange(uri=f"file:///{name}", etag="e", start=start, end=start + 1)
+    return Chunk(
+        entity="messages",
+        date=date,
+        slot=0,
+        target=target,
+        keys=KEYS,
+        range=span,
+        shape="lines",
+        compression="",
+        records=0,
+    )
+
+
+def publish(store: InMemoryPartStore, chunk: Chunk, keys: Sequence[str]) -> None:
+    hashes = [blake2b(key.encode(), digest_size=16).digest() for key in keys]
+    infos = []
+    for number, first in enumerate(range(0, len(keys), PART)):
+        part = hashes[first : first + PART]
+        infos.append(PartInfo(number=number, first=first, records=len(part), bytes=0))
+        store.write(chunk, infos[-1], [b""] * len(part), part, [0] * len(part))
+    store.publish(chunk, infos)
+
+
+CHUNKS = [
+    chunk_of(date, name, start) for date in ("2026-01-01", "2026-01-02") for name in "ab" for start in (0, 7)
+]
+WORLDS = st.fixed_dictionaries(
+    {chunk: st.lists(st.sampled_from("abcdefgh"), max_size=14) for chunk in CHUNKS},
+)
+
+
+def losers_of_a_dictionary(world: dict[Chunk, list[str]], by_date: bool) -> dict[str, list[int]]:
+    last: dict[tuple[str, str], tuple[str, int]] = {}
+    records = []
+    for chunk in sorted(world, key=lambda chunk: chunk.order):
+        for ordinal, key in enumerate(world[chunk]):
+            place = (chunk.date if by_date else "", key)
+            last[place] = (chunk.id, ordinal)
+            records.append((place, (chunk.id, ordinal)))
+    lost: dict[str, list[int]] = {chunk.id: [] for chunk in world}
+    for place, (name, ordinal) in records:
+        if last[place] != (name, ordinal):
+            lost[name].append(ordinal)
+    return lost
+
+
+@given(world=WORLDS, wanted=st.sets(st.sampled_from(CHUNKS)), by_date=st.booleans())
+def test_the_losers_are_those_that_a_dictionary_would_overwrite(
+    world: dict[Chunk, list[str]], wanted: set[Chunk], by_date: bool
+) -> None:
+    store = InMemoryPartStore()
+    for chunk, keys in world.items():
+        publish(store, chunk, keys)
+    expected = losers_of_a_dictionary(world, by_date)
+    found = superseded(list(wanted), CHUNKS, store, within_dates=by_date)
+    assert {chunk.id: array("Q", expected[chunk.id]) for chunk in wanted} == found
+
+
+def test_another_target_or_entity_does_not_compete() -> None:
+    store = InMemoryPartStore()
+    ours, theirs = chunk_of("2026-01-01", "a", 0), chunk_of("2026-01-02", "a", 0, target="other")
+    for chunk in (ours, theirs):
+        publish(store, chunk, ["same"])
+    assert superseded([ours], [ours, theirs], store) == {ours.id: array("Q")}
+
+
+def test_chunks_before_the_earliest_wanted_one_are_not_read() -> None:
+    store = InMemoryPartStore()
+    early, late = chunk_of("2026-01-01", "a", 0), chunk_of("2026-01-02", "a", 0)
+    publish(store, late, ["x", "x"])
+    assert superseded([late], [early, late], store) == {late.id: array("Q", [0])}
+
+
+def test_losers_keep_eight_bytes_each_and_large_ordinals() -> None:
+    store = InMemoryPartStore()
+    chunk = chunk_of("2026-01-01", "a", 0)
+    first = 2**40
+    store.write(
+        chunk, PartInfo(number=0, first=first, records=2, bytes=0), [b"", b""], [b"k" * 16] * 2, [0, 0]
+    )
+    store.publish(chunk, [PartInfo(number=0, first=first, records=2, bytes=0)])
+    found = superseded([chunk], [], store)[chunk.id]
+    assert (array("Q", [first]), 8) == (found, found.itemsize)
