@@ -1,0 +1,271 @@
+"""Settings: the only place that knows the names of environment variables. Reads, checks, connects to nothing.
+
+Every variable is an entry of ``variables.VARIABLES``: that table is what docs/configuration.md is made from.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from ingest_project.core.errors import ConfigurationError
+from ingest_project.core.model import KeySchema
+from ingest_project.local.state import Stack, read_running
+from ingest_project.resources.endpoints import Endpoint, Service, parse_allowed, parse_endpoint, require_write
+from ingest_project.resources.variables import Reader
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "OPENSEARCH_URL")
+_LOGIN = re.compile(r"(?P<scheme>https?://)(?P<user>[^:/@\\\s]+):(?P<password>[^/@\\\s]*)@(?P<rest>[^@]*)")
+_KEY = re.compile(r"(?P<name>[^:=;,\s]{1,255})(?::(?P<kind>[SNB]))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at once; see docs/configuration.md for each."""
+
+    dynamodb_batch_items: int
+    opensearch_batch_items: int
+    opensearch_batch_bytes: int
+    in_flight: int
+    memory_bytes: int
+    workers: int
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryKnobs:
+    """The numbers of core.retrying.RetryPolicy: attempts in all, first and longest pause in seconds."""
+
+    attempts: int
+    base: float
+    cap: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsAccess:
+    """Which credentials sign requests; empty texts leave the choice to botocore's own chain."""
+
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSearchAccess:
+    """How OpenSearch is asked for entry: ``none``, ``basic`` or ``aws`` (SigV4 for service es or aoss)."""
+
+    mode: str = "none"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    service: str = "es"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One deployment, complete and checked.
+
+    Attributes:
+        s3_endpoint, dynamodb_endpoint: ``None`` is AWS itself in ``region``.
+        opensearch_endpoint: ``None`` when there is no OpenSearch.
+        embedded: True when the endpoints are those of the embedded services of ``home``.
+        part_store: ``local`` (below ``home``) or ``s3`` (``bucket``/``prefix``).
+        create_tables: ``never``, ``embedded`` (only on loopback) or ``always``.
+    """
+
+    home: Path
+    dagster_home: Path
+    region: str
+    aws: AwsAccess
+    ca_bundle: str
+    s3_endpoint: Endpoint | None
+    dynamodb_endpoint: Endpoint | None
+    opensearch_endpoint: Endpoint | None
+    opensearch: OpenSearchAccess
+    embedded: bool
+    bucket: str
+    prefix: str
+    inbox: Path
+    inbox_prefix: str
+    ledger_url: str = field(repr=False)
+    part_store: str
+    limits: Limits
+    retry: RetryKnobs
+    create_tables: str
+    table_keys: Mapping[str, KeySchema]
+    allow_remote_writes: frozenset[str]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], home: Path | None = None) -> Settings:
+        """Read a deployment from ``environ``; ``home`` is used when INGEST_HOME is not set.
+
+        Raises:
+            ConfigurationError: Names the variable, what it must be, and never a secret value.
+        """
+        read = Reader(environ)
+        read.refuse_unknown("INGEST_")
+        place = Path(read.text("INGEST_HOME") or home or default_home()).expanduser().absolute()
+        stack = Stack(home=place) if any(read.text(name) for name in _ENDPOINTS) else read_running(place)
+        if stack.servers:
+            read = Reader(_embedded(environ, stack))
+        opensearch_endpoint, opensearch = _opensearch(read)
+        shared = read.text("AWS_ENDPOINT_URL")
+        return cls(
+            home=place,
+            dagster_home=Path(read.text("DAGSTER_HOME") or place / "dagster").expanduser().absolute(),
+            region=read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION") or "us-east-1",
+            aws=_aws(read),
+            ca_bundle=read.text("AWS_CA_BUNDLE"),
+            s3_endpoint=read.endpoint("AWS_ENDPOINT_URL_S3", shared),
+            dynamodb_endpoint=read.endpoint("AWS_ENDPOINT_URL_DYNAMODB", shared),
+            opensearch_endpoint=opensearch_endpoint,
+            opensearch=opensearch,
+            embedded=bool(stack.servers),
+            bucket=read.text("INGEST_BUCKET"),
+            prefix=read.prefix("INGEST_PREFIX"),
+            inbox=Path(read.text("INGEST_INBOX") or place / "inbox").expanduser().absolute(),
+            inbox_prefix=read.prefix("INGEST_INBOX_PREFIX"),
+            ledger_url=read.text("INGEST_LEDGER_URL") or f"sqlite:///{place / 'ledger.db'}",
+            part_store=read.choice("INGEST_PART_STORE", "local", "s3"),
+            limits=_limits(read),
+            retry=_retry(read),
+            create_tables=read.choice("INGEST_CREATE_TABLES", "never", "embedded", "always"),
+            table_keys=parse_table_keys(read.text("INGEST_TABLE_KEYS")),
+            allow_remote_writes=parse_allowed(read.text("INGEST_ALLOW_REMOTE_WRITES")),
+        )
+
+    def require_write(self, service: Service, name: str) -> None:
+        """Raise RemoteWriteRefused unless bucket, table or index ``name`` may be written to."""
+        require_write(service, self.endpoint(service), self.region, name, self.allow_remote_writes)
+
+    def endpoint(self, service: Service) -> Endpoint | None:
+        """Where the service is; None is AWS itself, or no OpenSearch at all."""
+        if service == "s3":
+            return self.s3_endpoint
+        return self.dynamodb_endpoint if service == "dynamodb" else self.opensearch_endpoint
+
+    def may_create_table(self) -> bool:
+        """Whether a missing table may be made here (remote writes need their own permission as well)."""
+        local = self.dynamodb_endpoint is not None and self.dynamodb_endpoint.is_loopback
+        return self.create_tables == "always" or (self.create_tables == "embedded" and local)
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """The deployment of this process's environment."""
+    return Settings.from_env(os.environ, home)
+
+
+def project_folder() -> Path:
+    """The checkout this package runs from, or the working directory when it is installed without one."""
+    checkout = Path(__file__).resolve().parents[2]
+    return checkout if (checkout / "workspace.yaml").exists() else Path.cwd()
+
+
+def default_home() -> Path:
+    return project_folder() / ".ingest"
+
+
+def parse_table_keys(text: str) -> dict[str, KeySchema]:
+    """Read ``table=name[:S|N|B][,name[:S|N|B]];table=...``.
+
+    Raises:
+        ConfigurationError: Malformed, more than two key parts, or a table named twice.
+    """
+    keys: dict[str, KeySchema] = {}
+    for entry in filter(None, (part.strip() for part in text.split(";"))):
+        table, equals, spec = (part.strip() for part in entry.partition("="))
+        if not table or not equals or table in keys:
+            raise ConfigurationError(
+                f"INGEST_TABLE_KEYS: {entry!r} must be TABLE=KEY[:TYPE][,SORT[:TYPE]], once a table"
+            )
+        keys[table] = parse_key_schema(spec, "INGEST_TABLE_KEYS")
+    return keys
+
+
+def parse_key_schema(text: str, source: str) -> KeySchema:
+    """Read ``name[:S|N|B][,name[:S|N|B]]``; the type is S when it is left out."""
+    found = [_KEY.fullmatch(part.strip()) for part in text.split(",")]
+    parts = tuple((match["name"], match["kind"] or "S") for match in found if match)
+    if len(parts) != len(found) or len(parts) > 2 or len({name for name, _ in parts}) != len(parts):
+        raise ConfigurationError(f"{source}: {text!r} must be KEY[:TYPE][,SORT[:TYPE]] with types S, N or B")
+    return KeySchema(parts=parts)
+
+
+def _embedded(environ: Mapping[str, str], stack: Stack) -> dict[str, str]:
+    """The environment as if it named the embedded services: their endpoints, only their credentials."""
+    given = {
+        name: value for name, value in environ.items() if name not in ("AWS_SESSION_TOKEN", "AWS_PROFILE")
+    }
+    return {
+        **given,
+        **stack.variables,
+        "INGEST_BUCKET": environ.get("INGEST_BUCKET", "").strip() or stack.bucket,
+    }
+
+
+def _aws(read: Reader) -> AwsAccess:
+    access = AwsAccess(
+        access_key=read.text("AWS_ACCESS_KEY_ID"),
+        secret_key=read.text("AWS_SECRET_ACCESS_KEY"),
+        session_token=read.text("AWS_SESSION_TOKEN"),
+        profile=read.text("AWS_PROFILE"),
+    )
+    if bool(access.access_key) != bool(access.secret_key):
+        missing = "AWS_SECRET_ACCESS_KEY" if access.access_key else "AWS_ACCESS_KEY_ID"
+        raise ConfigurationError(f"{missing} is not set, but its other half is")
+    return access
+
+
+def _opensearch(read: Reader) -> tuple[Endpoint | None, OpenSearchAccess]:
+    text, username, password = _split_login(read.text("OPENSEARCH_URL"))
+    username = read.text("OPENSEARCH_USERNAME") or username
+    password = read.text("OPENSEARCH_PASSWORD") or password
+    mode = read.choice("INGEST_OPENSEARCH_AUTH", "auto", "none", "basic", "aws")
+    if mode == "auto":
+        mode = "basic" if username else "none"
+    if mode == "basic" and not (username and password):
+        raise ConfigurationError(
+            "OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD are both needed for basic access"
+        )
+    access = OpenSearchAccess(
+        mode=mode,
+        username=username if mode == "basic" else "",
+        password=password if mode == "basic" else "",
+        service=read.choice("INGEST_OPENSEARCH_SERVICE", "es", "aoss"),
+    )
+    return (parse_endpoint(text, "OPENSEARCH_URL") if text else None), access
+
+
+def _split_login(url: str) -> tuple[str, str, str]:
+    """``https://user:password@host`` -> address without login, user, password."""
+    found = _LOGIN.fullmatch(url)
+    if found is None:
+        return url, "", ""
+    return found["scheme"] + found["rest"], unquote(found["user"]), unquote(found["password"])
+
+
+def _limits(read: Reader) -> Limits:
+    return Limits(
+        dynamodb_batch_items=read.count("INGEST_DYNAMODB_BATCH_ITEMS", 1, 25),
+        opensearch_batch_items=read.count("INGEST_OPENSEARCH_BATCH_ITEMS", 1, 100_000),
+        opensearch_batch_bytes=read.count("INGEST_OPENSEARCH_BATCH_KB", 64, 95 * 1024) * 1024,
+        in_flight=read.count("INGEST_IN_FLIGHT", 1, 1024),
+        memory_bytes=read.count("INGEST_MEMORY_MB", 8, 1024 * 1024) * 1024 * 1024,
+        workers=read.count("INGEST_WORKERS", 1, 256),
+        lease_seconds=read.number("INGEST_LEASE_SECONDS", 5, 86_400),
+    )
+
+
+def _retry(read: Reader) -> RetryKnobs:
+    knobs = RetryKnobs(
+        attempts=read.count("INGEST_RETRY_ATTEMPTS", 1, 100),
+        base=read.number("INGEST_RETRY_BASE_SECONDS", 0, 60),
+        cap=read.number("INGEST_RETRY_CAP_SECONDS", 0, 3600),
+    )
+    if knobs.cap < knobs.base:
+        raise ConfigurationError("INGEST_RETRY_CAP_SECONDS must not be below INGEST_RETRY_BASE_SECONDS")
+    return knobs

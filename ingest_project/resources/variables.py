@@ -1,0 +1,218 @@
+"""Every environment variable of the project, as a table with a typed reader.
+
+docs/configuration.md is made from it. No environment is read here: deployments.py hands it in.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ingest_project.core.errors import ConfigurationError
+from ingest_project.resources.endpoints import ALLOW_SYNTAX, ALLOW_VARIABLE, Endpoint, parse_endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One setting.
+
+    Attributes:
+        default: The value that an unset or empty variable has; empty when ``unset`` says what happens.
+        unset: What an unset variable means, in words, when that is no value.
+    """
+
+    name: str
+    group: str
+    meaning: str
+    default: str = ""
+    unset: str = ""
+
+
+def _group(group: str, *rows: tuple[str, str, str, str]) -> tuple[Variable, ...]:
+    return tuple(
+        Variable(name=name, group=group, default=default, unset=unset, meaning=meaning)
+        for name, default, unset, meaning in rows
+    )
+
+
+VARIABLES: tuple[Variable, ...] = (
+    *_group(
+        "Services",
+        ("AWS_REGION", "", "`AWS_DEFAULT_REGION`, else `us-east-1`", "Region of S3 and DynamoDB."),
+        ("AWS_DEFAULT_REGION", "", "see `AWS_REGION`", "Used when `AWS_REGION` is not set."),
+        ("AWS_ENDPOINT_URL_S3", "", "embedded services, else AWS", "Address of S3."),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "", "embedded services, else AWS", "Address of DynamoDB."),
+        ("AWS_ENDPOINT_URL", "", "none", "Address of either where its own variable is not set."),
+        (
+            "OPENSEARCH_URL",
+            "",
+            "embedded services, else none",
+            "Address of OpenSearch, `https://[USER:PASSWORD@]HOST[:PORT]`.",
+        ),
+    ),
+    *_group(
+        "Access",
+        ("AWS_ACCESS_KEY_ID", "", "the credential chain of botocore", "With its secret: static credentials."),
+        ("AWS_SECRET_ACCESS_KEY", "", "the credential chain of botocore", "Secret of `AWS_ACCESS_KEY_ID`."),
+        ("AWS_SESSION_TOKEN", "", "none", "Token of temporary credentials."),
+        ("AWS_PROFILE", "", "the default profile", "Profile of the shared AWS files."),
+        (
+            "AWS_CA_BUNDLE",
+            "",
+            "the public authorities",
+            "File of certificate authorities for all three services.",
+        ),
+        ("OPENSEARCH_USERNAME", "", "the user in `OPENSEARCH_URL`", "User for basic access."),
+        ("OPENSEARCH_PASSWORD", "", "the password in `OPENSEARCH_URL`", "Password for basic access."),
+        (
+            "INGEST_OPENSEARCH_AUTH",
+            "auto",
+            "",
+            "`none`, `basic`, `aws` (SigV4), or `auto`: `basic` when a user is named.",
+        ),
+        ("INGEST_OPENSEARCH_SERVICE", "es", "", "Service that `aws` access signs for: `es` or `aoss`."),
+    ),
+    *_group(
+        "Places",
+        (
+            "INGEST_HOME",
+            "",
+            "`.ingest` in the project folder",
+            "State folder: services, ledger, inbox, logs.",
+        ),
+        (
+            "DAGSTER_HOME",
+            "",
+            "`dagster` in `INGEST_HOME`",
+            "Folder of Dagster's instance and its `dagster.yaml`.",
+        ),
+        ("INGEST_BUCKET", "ingest", "", "Bucket of inbox and parts."),
+        ("INGEST_PREFIX", "stages/", "", "Key prefix of the stored parts."),
+        ("INGEST_INBOX", "", "`inbox` in `INGEST_HOME`", "Local folder that is mirrored to the S3 inbox."),
+        ("INGEST_INBOX_PREFIX", "inbox/", "", "Key prefix of the S3 inbox."),
+        (
+            "INGEST_LEDGER_URL",
+            "",
+            "SQLite file `ledger.db` in `INGEST_HOME`",
+            "Ledger as SQLAlchemy URL, `postgresql+psycopg2://...`.",
+        ),
+        ("INGEST_PART_STORE", "s3", "", "Where validated parts lie: `s3` or `local` (below `INGEST_HOME`)."),
+    ),
+    *_group(
+        "Limits",
+        ("INGEST_DYNAMODB_BATCH_ITEMS", "25", "", "Items a BatchWriteItem request, 1 to 25."),
+        ("INGEST_OPENSEARCH_BATCH_ITEMS", "1000", "", "Documents a bulk request."),
+        ("INGEST_OPENSEARCH_BATCH_KB", "5120", "", "KiB a bulk request; one larger document goes alone."),
+        ("INGEST_IN_FLIGHT", "48", "", "Requests in flight at most, for each loader."),
+        ("INGEST_MEMORY_MB", "32", "", "MiB of items held at most, for each loader."),
+        ("INGEST_WORKERS", "1", "", "Processes over the chunks of a load."),
+        ("INGEST_LEASE_SECONDS", "60", "", "How long a claimed chunk stays claimed without progress."),
+    ),
+    *_group(
+        "Retries",
+        ("INGEST_RETRY_ATTEMPTS", "8", "", "Attempts for one batch, the first included."),
+        (
+            "INGEST_RETRY_BASE_SECONDS",
+            "0.5",
+            "",
+            "First pause; each further one is twice as long, with full jitter.",
+        ),
+        ("INGEST_RETRY_CAP_SECONDS", "30", "", "Longest pause."),
+    ),
+    *_group(
+        "Targets",
+        (
+            "INGEST_CREATE_TABLES",
+            "embedded",
+            "",
+            "Make missing tables: `never`, `embedded` (on loopback only), `always`.",
+        ),
+        (
+            "INGEST_TABLE_KEYS",
+            "",
+            "the entity's default key",
+            "Keys of tables made here: `cities=name:S,lng:S;x=id:S`.",
+        ),
+        (ALLOW_VARIABLE, "", "no remote writes", f"Remote targets that may be written to: {ALLOW_SYNTAX}."),
+    ),
+    *_group(
+        "Tests",
+        (
+            "INGEST_REQUIRE_SERVERS",
+            "",
+            "a missing server skips its tests",
+            "`1`: a missing server fails them.",
+        ),
+    ),
+)
+
+_KNOWN: Mapping[str, Variable] = {variable.name: variable for variable in VARIABLES}
+
+
+def configuration_table() -> str:
+    """The table of docs/configuration.md, as Markdown."""
+    lines: list[str] = []
+    for group in dict.fromkeys(variable.group for variable in VARIABLES):
+        lines += [f"## {group}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
+        for variable in VARIABLES:
+            if variable.group == group:
+                default = variable.unset or f"`{variable.default}`"
+                lines.append(f"| `{variable.name}` | {default} | {variable.meaning} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+class Reader:
+    """Typed access to the variables of the table; an empty value counts as unset."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str) -> str:
+        return self._environ.get(name, "").strip() or _KNOWN[name].default
+
+    def refuse_unknown(self, start: str) -> None:
+        """Refuse a name of our own kind that nobody reads: a typing error would go unnoticed."""
+        for name in sorted(self._environ):
+            if name.startswith(start) and name not in _KNOWN:
+                near = difflib.get_close_matches(name, _KNOWN, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ConfigurationError(
+                    f"{name} is not a setting of this project{hint} (docs/configuration.md)"
+                )
+
+    def number(self, name: str, low: float, high: float) -> float:
+        try:
+            value = float(self.text(name))
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ConfigurationError(
+                f"{name} must be a number from {low:g} to {high:g}, not {self.text(name)!r}"
+            )
+        return value
+
+    def count(self, name: str, low: int, high: int) -> int:
+        value = self.number(name, low, high)
+        if value != int(value):
+            raise ConfigurationError(f"{name} must be a whole number, not {self.text(name)!r}")
+        return int(value)
+
+    def choice(self, name: str, *words: str) -> str:
+        if self.text(name) not in words:
+            raise ConfigurationError(f"{name} must be one of {', '.join(words)}, not {self.text(name)!r}")
+        return self.text(name)
+
+    def prefix(self, name: str) -> str:
+        """A key prefix without leading slash, with one at its end."""
+        value = self.text(name).strip("/")
+        if not value or any(part in ("", ".", "..") for part in value.split("/")):
+            raise ConfigurationError(f"{name} must be a key prefix such as {_KNOWN[name].default!r}")
+        return value + "/"
+
+    def endpoint(self, name: str, fallback: str) -> Endpoint | None:
+        text = self.text(name)
+        if not text and not fallback:
+            return None
+        return parse_endpoint(text, name) if text else parse_endpoint(fallback, "AWS_ENDPOINT_URL")
