@@ -101,9 +101,9 @@ class FileRegister:
 
     def pending(self, entity: str, *, limit: int = 100) -> Sequence[FileEntry]:
         """Complete files for which a run has to be asked, the first seen first."""
-        return self.find(entity, state="stable", limit=limit)
+        return self.list(entity, state="stable", limit=limit)
 
-    def find(
+    def list(
         self, entity: str, *, state: str | None = None, date: str | None = None, limit: int = 1000
     ) -> Sequence[FileEntry]:
         """Files of an entity, the first seen first.
@@ -136,7 +136,7 @@ class FileRegister:
         entity: str,
         settle: float,
         complete: Collection[str],
-    ) -> list[FileEntry]:
+    ) -> Sequence[FileEntry]:
         now = self._clock()
         connection.execute(self._db.insert_new(files), [_new(file, entity, now) for file in some])
         uris = [file.uri for file in some]
@@ -144,7 +144,7 @@ class FileRegister:
         known = {(row["uri"], row["etag"]): row for row in connection.execute(query).mappings()}
         listed = {(file.uri, file.etag): file for file in some}
         self._replace(connection, known, listed)
-        settled: list[FileEntry] = []
+        settled = []
         for key, file in listed.items():
             row = known[key]
             if row["state"] in ("seen", "replaced"):

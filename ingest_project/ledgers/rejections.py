@@ -81,7 +81,7 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def page(
+    def list(
         self, selection: Selection = EVERYTHING, *, limit: int = 100, after: str = ""
     ) -> Sequence[DeadLetter]:
         """A page of dead letters by chunk, stage and ordinal, behind the one whose id is ``after``."""
@@ -93,10 +93,10 @@ class DeadLetters:
 
     def each(self, selection: Selection = EVERYTHING, *, size: int = 100) -> Iterator[DeadLetter]:
         """All dead letters of the selection, a page in memory at a time (for replays)."""
-        letters = self.page(selection, limit=size)
+        letters = self.list(selection, limit=size)
         while letters:
             yield from letters
-            letters = self.page(selection, limit=size, after=letters[-1].id)
+            letters = self.list(selection, limit=size, after=letters[-1].id)
 
     def get(self, id: str) -> DeadLetter | None:
         """The dead letter of that id.

@@ -1,0 +1,171 @@
+"""Part stores: where validated records lie between the stages, in a folder or in a bucket.
+
+    <entity>/validated/date=2026-11-22/chunk=<id>/part-00000.jsonl.zst   the records, one a line
+                                                 /part-00000.side        source offsets and sorted key entries
+                                                 /manifest.json          which parts count
+
+What the bytes look like is decided in formats.parts, how they reach a medium in sinks.objects and sinks.s3.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from ingest_project.core.errors import PermanentFailure, TargetMissing
+from ingest_project.core.model import Chunk, PartInfo
+from ingest_project.formats import parts as codec
+from ingest_project.sinks.objects import FolderObjects, Objects, identity, pieces
+from ingest_project.sinks.s3 import BucketObjects
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+DATA_PIECE = 1024 * 1024
+"""Bytes of records fetched at a time."""
+
+SIDE_PIECE = 96 * 1024
+"""Bytes of key entries fetched at a time, a multiple of an entry: a merge holds one piece for each part."""
+
+MANIFEST = "manifest.json"
+_VERSION = 1
+
+
+class ObjectPartStore:
+    """core.ports.PartStore over any medium.
+
+    Writing a part holds its lines and their compressed form; reading holds one piece and one frame.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._objects.name!r})"
+
+    @property
+    def identity(self) -> str:
+        """Where the store is and the id that it was given once. Asked for anew each time: a store that was
+        wiped meanwhile is another one."""
+        return identity(self._objects)
+
+    def write(
+        self,
+        chunk: Chunk,
+        info: PartInfo,
+        lines: Sequence[bytes],
+        hashes: Sequence[bytes],
+        offsets: Sequence[int],
+    ) -> int:
+        """See core.ports.PartStore."""
+        if not info.records == len(lines) == len(hashes) == len(offsets):
+            raise ValueError(f"part {info.number}: {info.records} records, but {len(lines)} lines")
+        data = codec.encode_lines(lines)
+        side = codec.encode_side(offsets, hashes, info.first)
+        self._objects.put(_side(chunk, info), side)
+        self._objects.put(_data(chunk, info), data)
+        return len(data) + len(side)
+
+    def publish(self, chunk: Chunk, parts: Sequence[PartInfo]) -> None:
+        """See core.ports.PartStore."""
+        span = chunk.range
+        manifest = {
+            "version": _VERSION,
+            "fingerprint": chunk.fingerprint,
+            "target": chunk.target,
+            "uri": span.uri,
+            "start": span.start,
+            "end": span.end,
+            "records": sum(info.records for info in parts),
+            "parts": [asdict(info) for info in parts],
+        }
+        self._objects.put(folder_of(chunk) + MANIFEST, json.dumps(manifest, indent=1).encode())
+
+    def parts(self, chunk: Chunk) -> Sequence[PartInfo]:
+        """See core.ports.PartStore."""
+        stored = self._objects.get(folder_of(chunk) + MANIFEST)
+        if stored is None:
+            raise TargetMissing(
+                f"chunk {chunk.id} of {chunk.range.uri} is not published in {self._objects.name}"
+            )
+        manifest = json.loads(stored)
+        if (manifest["version"], manifest["fingerprint"]) != (_VERSION, chunk.fingerprint):
+            raise TargetMissing(
+                f"chunk {chunk.id} in {self._objects.name} was made of other bytes: validate again"
+            )
+        return tuple(PartInfo(**info) for info in manifest["parts"])
+
+    def lines(self, chunk: Chunk, info: PartInfo) -> Iterator[Sequence[bytes]]:
+        """See core.ports.PartStore.
+
+        Raises:
+            PermanentFailure: The stored bytes are damaged or fewer than were written.
+        """
+        key, seen = _data(chunk, info), 0
+        for block in codec.decode_lines(pieces(self._objects, key, size=DATA_PIECE)):
+            seen += len(block)
+            yield block
+        self._refuse_short(key, info, seen)
+
+    def offset(self, chunk: Chunk, info: PartInfo, ordinal: int) -> int:
+        """See core.ports.PartStore."""
+        index = ordinal - info.first
+        if not 0 <= index < info.records:
+            raise ValueError(f"part {info.number} of chunk {chunk.id} has no record {ordinal}")
+        start, end = codec.offset_range(index)
+        piece = b"".join(pieces(self._objects, _side(chunk, info), size=SIDE_PIECE, start=start, end=end))
+        if len(piece) != end - start:
+            self._refuse_short(_side(chunk, info), info, index)
+        return codec.decode_offset(piece)
+
+    def key_entries(self, chunk: Chunk, info: PartInfo) -> Iterator[bytes]:
+        """See core.ports.PartStore."""
+        start, end = codec.entry_range(info.records)
+        key, count = _side(chunk, info), 0
+        found = pieces(self._objects, key, size=SIDE_PIECE, start=start, end=end)
+        for entry in codec.decode_entries(found):
+            count += 1
+            yield entry
+        self._refuse_short(key, info, count)
+
+    def discard(self, chunk: Chunk) -> None:
+        """Delete the chunk's parts, its manifest first; nothing happens when there are none."""
+        self._objects.remove(folder_of(chunk), MANIFEST)
+
+    def _refuse_short(self, key: str, info: PartInfo, seen: int) -> None:
+        if seen != info.records:
+            raise PermanentFailure(
+                f"{self._objects.name}/{key}: {info.records} records were stored, {seen} are there: "
+                "validate its chunk again"
+            )
+
+
+class LocalPartStore(ObjectPartStore):
+    """Parts in a folder, each written beside its place, synced and renamed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(FolderObjects(folder))
+
+
+class S3PartStore(ObjectPartStore):
+    """Parts in a bucket."""
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str = "") -> None:
+        super().__init__(BucketObjects(client, bucket, prefix))
+
+
+def folder_of(chunk: Chunk) -> str:
+    """Where the chunk's parts lie under the store's root, with a slash at the end."""
+    return f"{quote(chunk.entity)}/validated/date={quote(chunk.date)}/chunk={chunk.id}/"
+
+
+def _data(chunk: Chunk, info: PartInfo) -> str:
+    return f"{folder_of(chunk)}part-{info.number:05d}.jsonl.zst"
+
+
+def _side(chunk: Chunk, info: PartInfo) -> str:
+    return f"{folder_of(chunk)}part-{info.number:05d}.side"
