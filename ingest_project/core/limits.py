@@ -1,8 +1,18 @@
-"""How much at once: batch limits, the batcher and the memory budget. Never sends, never sleeps."""
+"""How much at once: batch limits, the batcher over item blocks and the memory budget. Never sends, never
+sleeps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from threading import Lock
+from typing import cast
+
+from ingest_project.core.errors import CountLost
+from ingest_project.core.model import Batch, ItemBlock, Rejection
+
+MOST_REJECTIONS_IN_A_CUT = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,3 +26,217 @@ class BatchLimits:
     count: int
     bytes: int
     overhead: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.bytes < 1 or self.overhead < 0:
+            raise ValueError(f"a request must hold at least one item and one byte: {self}")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Cut:
+    """A stretch [first, end) of a chunk's items: what of it is sent as one batch and what is not sent at all.
+
+    Cuts tile the chunk, so that an account over whole cuts is exact at every cut's end. The outcome fields
+    are filled by the loader.
+
+    Attributes:
+        token: Of the block that holds item ``end - 1``.
+        batch: What to send; ``None`` when nothing of the stretch is.
+        hashes: Key hash of each batch item, or empty when keys are unique.
+        superseded: Items that are not sent because a later one replaces them.
+        rejections: Items that cannot be sent.
+    """
+
+    first: int
+    end: int
+    token: str
+    batch: Batch | None
+    hashes: Sequence[bytes] = ()
+    superseded: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+    written: int = 0
+    unchanged: int = 0
+    done: bool = False
+
+
+class Batcher:
+    """Cuts item blocks into batches: pushes blocks in, takes cuts out; a batch may span blocks.
+
+    Two items with one key never share a batch: the later one stays, the earlier one counts as superseded.
+
+    Args:
+        limits: Of one request.
+        start: Ordinal of the first item that is wanted; earlier ones of the first block are passed over.
+    """
+
+    def __init__(self, limits: BatchLimits, start: int = 0) -> None:
+        self._limits = limits
+        self._items: dict[bytes | int, tuple[int, bytes]] = {}
+        self._cost = 0
+        self._hashed = False
+        self._superseded = 0
+        self._rejections: list[Rejection] = []
+        self._first = self._next = start
+        self._token = ""
+
+    def feed(self, block: ItemBlock) -> Iterator[Cut]:
+        """Cuts that are complete with this block.
+
+        Raises:
+            CountLost: The block does not go on where the last one ended.
+        """
+        start = self._next - block.first
+        if start < 0:
+            raise CountLost(f"the stream jumps from item {self._next} to {block.first}")
+        if block.plain and not block.hashes and not self._hashed:
+            yield from self._plain(block, start)
+        else:
+            yield from self._mixed(block, start)
+        if not self._items and self._next > self._first:
+            yield self._flush()
+
+    def finish(self) -> Iterator[Cut]:
+        """What is left when the stream has ended."""
+        if self._next > self._first:
+            yield self._flush()
+
+    def _plain(self, block: ItemBlock, at: int) -> Iterator[Cut]:
+        entries, base = cast(Sequence[bytes], block.entries), block.first
+        total = len(entries)
+        count, room = self._limits.count, self._limits.bytes - self._limits.count * self._limits.overhead
+        while at < total:
+            if self._next > self._first or total - at < count:
+                yield from self._add(entries[at], base + at, None, block.token)
+                at += 1
+                continue
+            bodies = entries[at : at + count]
+            size = sum(map(len, bodies))
+            if size > room:
+                bodies = self._fitting(bodies)
+                size = sum(map(len, bodies))
+            first, at = base + at, at + len(bodies)
+            self._first = self._next = base + at
+            self._token = block.token
+            batch = Batch(bodies=bodies, ordinals=range(first, base + at), size=size)
+            yield Cut(first=first, end=base + at, token=block.token, batch=batch)
+
+    def _fitting(self, bodies: Sequence[bytes]) -> Sequence[bytes]:
+        """The longest run of bodies from the first on that one request holds; at least one."""
+        overhead, most = self._limits.overhead, self._limits.bytes
+        sums = accumulate(len(body) + overhead for body in bodies)
+        return bodies[: max(1, sum(1 for cost in sums if cost <= most))]
+
+    def _mixed(self, block: ItemBlock, start: int) -> Iterator[Cut]:
+        hashes = block.hashes
+        self._hashed = self._hashed or bool(hashes)
+        for at in range(start, len(block.entries)):
+            yield from self._add(
+                block.entries[at], block.first + at, hashes[at] if hashes else None, block.token
+            )
+
+    def _add(
+        self, entry: bytes | Rejection | None, ordinal: int, key: bytes | None, token: str
+    ) -> Iterator[Cut]:
+        if entry is None:
+            self._superseded += 1
+        elif isinstance(entry, Rejection):
+            self._rejections.append(entry)
+        else:
+            cost = len(entry) + self._limits.overhead
+            self._supersede(key)
+            if self._items and self._cost + cost > self._limits.bytes:
+                yield self._flush()
+            self._items[ordinal if key is None else key] = (ordinal, entry)
+            self._cost += cost
+        self._next, self._token = ordinal + 1, token
+        if len(self._items) == self._limits.count or len(self._rejections) >= MOST_REJECTIONS_IN_A_CUT:
+            yield self._flush()
+
+    def _supersede(self, key: bytes | None) -> None:
+        older = self._items.pop(key, None) if key is not None else None
+        if older is not None:
+            self._superseded += 1
+            self._cost -= len(older[1]) + self._limits.overhead
+
+    def _flush(self) -> Cut:
+        batch = None
+        if self._items:
+            ordinals, bodies = zip(*self._items.values(), strict=True)
+            size = self._cost - len(bodies) * self._limits.overhead
+            batch = Batch(bodies=bodies, ordinals=ordinals, size=size)
+        cut = Cut(
+            first=self._first,
+            end=self._next,
+            token=self._token,
+            batch=batch,
+            hashes=tuple(key for key in self._items if isinstance(key, bytes)),
+            superseded=self._superseded,
+            rejections=self._rejections,
+        )
+        self._items, self._cost = {}, 0
+        self._superseded, self._rejections, self._first = 0, [], self._next
+        return cut
+
+
+def batched(blocks: Iterable[ItemBlock], limits: BatchLimits, start: int = 0) -> Iterator[Cut]:
+    """All cuts of a stream of blocks, in order."""
+    batcher = Batcher(limits, start)
+    for block in blocks:
+        yield from batcher.feed(block)
+    yield from batcher.finish()
+
+
+class MemoryBudget:
+    """Bytes that loads of this process may hold in flight together.
+
+    Held bytes <= ``limit`` + one batch for each load: a load that holds nothing may always take one batch, so
+    that none waits for ever. While ``rss()`` is above ``rss_limit``, that one batch is all that a load gets.
+
+    Args:
+        limit: Bytes of batch bodies.
+        rss: Resident bytes of the process; asked once in ``every`` takes.
+        rss_limit: Where pressure begins.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        *,
+        rss: Callable[[], int] | None = None,
+        rss_limit: int = 0,
+        every: int = 64,
+    ) -> None:
+        self._limit, self._rss, self._rss_limit, self._every = limit, rss, rss_limit, every
+        self._held = self._peak = self._asked = 0
+        self._pressed = False
+        self._lock = Lock()
+
+    @property
+    def held(self) -> int:
+        return self._held
+
+    @property
+    def peak(self) -> int:
+        """Most bytes that were ever held."""
+        return self._peak
+
+    def take(self, size: int, *, alone: bool) -> bool:
+        """Hold ``size`` bytes if they fit, or in any case when the caller holds nothing (``alone``)."""
+        with self._lock:
+            if not alone and (self._pressure() or self._held + size > self._limit):
+                return False
+            self._held += size
+            self._peak = max(self._peak, self._held)
+            return True
+
+    def give(self, size: int) -> None:
+        with self._lock:
+            self._held -= size
+
+    def _pressure(self) -> bool:
+        if self._rss is None:
+            return False
+        if self._asked % self._every == 0 or self._pressed:
+            self._pressed = self._rss() > self._rss_limit
+        self._asked += 1
+        return self._pressed

@@ -141,9 +141,9 @@ class Ledger(Protocol):
         worker whose horizon is at least that number knows the chunk's keys.
 
         Raises:
-            ChunkBusy: Another owner's lease is live; or, in any stage but ``validated`` (law 11), a live claim
-                on the same target and stage belongs to a chunk earlier in order whose horizon does not include
-                this chunk (it might still write an older version); or a chunk later in order that
+            ChunkBusy: Another owner's lease is live; or, in any stage but ``validated`` (law 11), a live
+                claim on the same target and stage belongs to a chunk earlier in order whose horizon does not
+                include this chunk (it might still write an older version); or a chunk later in order that
                 ``work.horizon`` does not include was already claimed in this stage (the caller's losers are
                 out of date: take the horizon and name the losers again).
             PlanDrift: The id is known with another fingerprint.

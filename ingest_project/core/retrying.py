@@ -1,0 +1,188 @@
+"""When to try again: retry policy, verdicts, circuit breaker and rate governor. Pure; knows no vendor error.
+
+Clock and random numbers are handed in; nobody here sleeps or sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+
+from ingest_project.core.errors import BatchTooLarge, LeaseLost, TransientFailure
+
+
+class Verdict(Enum):
+    """What an error means for what was sent."""
+
+    RETRY = "retry"
+    SPLIT = "split"
+    STOP = "stop"
+    FATAL = "fatal"
+
+
+def verdict(error: BaseException) -> Verdict:
+    """The one place that decides what is tried again. Anything unknown is fatal."""
+    if isinstance(error, TransientFailure):
+        return Verdict.RETRY
+    if isinstance(error, BatchTooLarge):
+        return Verdict.SPLIT
+    return Verdict.STOP if isinstance(error, LeaseLost) else Verdict.FATAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter: uniform in [0, min(cap, base * factor ** (n - 1))] after try n.
+
+    Attributes:
+        attempts: Tries in a row without any progress before giving up; at least 1.
+    """
+
+    base: float = 0.5
+    factor: float = 2.0
+    cap: float = 20.0
+    attempts: int = 8
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.base < 0 or self.factor < 1 or self.cap < 0:
+            raise ValueError(f"not a policy that ends: {self}")
+
+    def delay(self, attempt: int, rng: Random, retry_after: float | None = None) -> float | None:
+        """Seconds to wait after the ``attempt``-th try failed; ``None``: give up. The server's advice is the
+        least."""
+        if attempt >= self.attempts:
+            return None
+        ceiling = min(self.cap, self.base * self.factor ** min(attempt - 1, 64))
+        return max(retry_after or 0.0, rng.uniform(0.0, ceiling))
+
+
+class CircuitBreaker:
+    """Stops asking a service that keeps failing; after ``cooldown`` seconds lets one call through to see.
+
+    Args:
+        threshold: Failures in a row that open it.
+        cooldown: Seconds until the next probe.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, threshold: int = 5, cooldown: float = 30.0) -> None:
+        self._clock, self._threshold, self._cooldown = clock, threshold, cooldown
+        self._failures = 0
+        self._until: float | None = None
+        self._probing = False
+
+    @property
+    def state(self) -> str:
+        """``closed``, ``open`` or ``half-open``."""
+        if self._until is None:
+            return "closed"
+        return "half-open" if self._probing or self._clock() >= self._until else "open"
+
+    def allow(self) -> bool:
+        """May a call be made now? Each True is answered by ``success`` or ``failure``."""
+        if self._until is None:
+            return True
+        if self._probing or self._clock() < self._until:
+            return False
+        self._probing = True
+        return True
+
+    def wait(self) -> float:
+        """Seconds until the next call may be made, 0 when one may be now."""
+        return 0.0 if self._until is None else max(0.0, self._until - self._clock())
+
+    def success(self) -> None:
+        self._failures, self._until, self._probing = 0, None, False
+
+    def failure(self) -> None:
+        self._failures += 1
+        if self._probing or self._failures >= self._threshold:
+            self._until, self._probing = self._clock() + self._cooldown, False
+
+
+class RateGovernor:
+    """How many requests in flight and how many items a second: grows until the target objects, then stays
+    close.
+
+    Window: doubles each round trip until the first objection, is halved at most once in ``calm`` seconds,
+    then grows by one request a round trip; always within [1, most]. Pace: unlimited until the first
+    objection, then ``backoff`` times what the target really took lately (at the least half of the pace
+    before); it grows by ``growth`` a second and ever faster while nobody objects.
+
+    Args:
+        most: Largest window.
+        start: First window.
+    """
+
+    LONGEST_WAIT = 2.0
+    """Seconds: however low the pace, one batch may be sent in that time."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        most: int = 64,
+        start: int = 8,
+        calm: float = 0.5,
+        backoff: float = 0.9,
+        growth: float = 0.05,
+    ) -> None:
+        if most < 1:
+            raise ValueError(f"at least one request must be in flight, not {most}")
+        self._clock, self._most, self._calm = clock, float(most), calm
+        self._backoff, self._growth = backoff, growth
+        self._window = float(max(1, min(start, most)))
+        self._pace: float | None = None
+        now = clock()
+        self._objected, self._grown, self._ready, self._since = now - calm, now, now, now
+        self._taken, self._rate = 0, 0.0
+        self._slow = True
+
+    @property
+    def window(self) -> int:
+        """Requests that may be in flight now."""
+        return int(self._window)
+
+    @property
+    def pace(self) -> float | None:
+        """Items a second, ``None`` while the target never objected."""
+        return self._pace
+
+    def delay(self, items: int) -> float:
+        """Reserve ``items`` and return the seconds to wait before they are sent."""
+        if self._pace is None:
+            return 0.0
+        now = self._clock()
+        self._grow(now)
+        begin = max(self._ready, now)
+        self._ready = begin + min(items / self._pace, self.LONGEST_WAIT)
+        return begin - now
+
+    def report(self, taken: int, *, throttled: bool) -> None:
+        """Tell what became of one request: items that the target took, and whether it objected to the
+        rate."""
+        now = self._clock()
+        self._taken += taken
+        if now - self._since >= self._calm:
+            self._rate = self._taken / (now - self._since)
+            self._taken, self._since = 0, now
+        if throttled:
+            self._object(now)
+        elif self._window < self._most:
+            self._window = min(self._most, self._window + (1.0 if self._slow else 1.0 / self._window))
+
+    def _object(self, now: float) -> None:
+        if now - self._objected < self._calm:
+            return
+        if now - self._since >= self._calm / 4:
+            self._rate = self._taken / (now - self._since)
+        self._window, self._slow = max(1.0, self._window / 2), False
+        former = self._rate if self._pace is None else self._pace
+        self._pace = max(1.0, self._rate * self._backoff, former / 2)
+        self._objected = self._grown = now
+
+    def _grow(self, now: float) -> None:
+        if self._pace is not None and now > self._grown:
+            faster = 1.0 + (now - self._objected) / 10.0
+            self._pace *= 1.0 + min(1.0, self._growth * (now - self._grown) * faster)
+            self._grown = now
