@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import posixpath
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -230,11 +229,14 @@ class Signer:
 
 def canonical_path(path: str) -> str:
     """The path as SigV4 signs it for services other than S3: dots resolved, encoded once more."""
-    if not path:
-        return "/"
-    normal = posixpath.normpath(path.replace("//", "/") if path.startswith("//") else path)
-    closing = "/" if path.endswith("/") and not normal.endswith("/") else ""
-    return quote(normal + closing, safe="/~")
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del kept[-1:]
+        elif part not in ("", "."):
+            kept.append(part)
+    closing = "/" if kept and path.endswith("/") else ""
+    return quote(f"/{'/'.join(kept)}{closing}", safe="/~")
 
 
 def canonical_query(query: str) -> str:

@@ -73,9 +73,9 @@ class FaultServer:
         app.router.add_post("/", self._dynamodb)
         app.router.add_route("*", "/{index}", self._opensearch)
         app.router.add_route("*", "/{index}/{verb}", self._opensearch)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
         host, bound = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{bound}"

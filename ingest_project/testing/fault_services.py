@@ -1,4 +1,4 @@
-"""The memory behind the fault server: what DynamoDB and OpenSearch would keep of a write, and answer to it."""
+"""The memory behind the fault server: what DynamoDB and OpenSearch keep of a write, and answer to it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ class DynamoDBTables:
         """Put all items but those that the fault names; these come back, their attributes in reverse."""
         if self._null and fault is None:
             return _typed(200, {"UnprocessedItems": {}})
-        ((name, requests),) = json.loads(body)["RequestItems"].items()
+        try:
+            ((name, requests),) = json.loads(body)["RequestItems"].items()
+        except ValueError:
+            return self.error(error("SerializationException", message="not JSON"))
         items = [request["PutRequest"]["Item"] for request in requests]
         refused = self._refused(name, items)
         if refused is not None:
@@ -145,7 +148,7 @@ class OpenSearchIndices:
         return Reply(reply.status, reply.body, reply.headers | _retry_after(fault))
 
     def write(self, index: str, fault: Fault | None, body: bytes) -> Reply:
-        """Index all documents but those that the fault names. An index that is not there is made, as usual."""
+        """Index all documents but those that the fault names. A missing index is made, as usual."""
         if self._null and fault is None:
             return self._all_taken(body.count(b"\n") // 2)
         if index not in self._uuids:
