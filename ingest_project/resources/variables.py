@@ -150,9 +150,9 @@ VARIABLES: tuple[Variable, ...] = (
 _KNOWN: Mapping[str, Variable] = {variable.name: variable for variable in VARIABLES}
 
 
-def configuration_table() -> str:
-    """The table of docs/configuration.md, as Markdown."""
-    lines: list[str] = []
+def page() -> str:
+    """docs/configuration.md as it must be."""
+    lines = [*_PAGE_HEAD]
     for group in dict.fromkeys(variable.group for variable in VARIABLES):
         lines += [f"## {group}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
         for variable in VARIABLES:
@@ -161,6 +161,22 @@ def configuration_table() -> str:
                 lines.append(f"| `{variable.name}` | {default} | {variable.meaning} |")
         lines.append("")
     return "\n".join(lines)
+
+
+_PAGE_HEAD = (
+    "# Configuration",
+    "",
+    "Everything is configured by environment variables. This page is made from the table in",
+    "`ingest_project/resources/variables.py` by `make docs`; a test compares the two.",
+    "An empty variable counts as unset. An unknown `INGEST_` variable is refused: it is a typing error.",
+    "",
+    "When none of the address variables is set and the embedded services of `INGEST_HOME` run",
+    "(`ingest services up`), their addresses and credentials are used.",
+    "",
+    "Writing to anything that is not on this machine is refused unless `INGEST_ALLOW_REMOTE_WRITES` names it.",
+    "Only `localhost`, `127.x.y.z` and `[::1]` count as this machine; names are not resolved.",
+    "",
+)
 
 
 class Reader:

@@ -1,0 +1,60 @@
+# Works in a fresh clone with Python 3.11 or newer, pip and make. PYTHON=... and VENV=... can be given.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+FAST := not servers and not dagster and not slow and not browser
+SERVERS := servers and not dagster and not slow and not browser
+LONG := (dagster or slow) and not browser
+
+export DAGSTER_DISABLE_TELEMETRY := yes
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up down lint types test check bench docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv and install everything, pinned
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Load sample dumps through Dagster from nothing, print what happened, stop
+	$(BIN)/ingest demo
+
+up: $(STAMP) ## Start the embedded services and Dagster, and keep them running
+	$(BIN)/ingest up
+
+down: $(STAMP) ## Stop what `make up` started
+	$(BIN)/ingest down
+
+lint: $(STAMP) ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+# Cheap tests first: a failure shows early. Each part closes with its own count.
+test: lint types ## Lint, types and all tests
+	$(BIN)/pytest -m '$(FAST)'
+	$(BIN)/pytest -m '$(SERVERS)'
+	$(BIN)/pytest -m '$(LONG)'
+	$(BIN)/pytest -m browser
+
+check: lint types ## Lint, types, and Dagster's own look at the definitions
+	$(BIN)/dagster definitions validate -w workspace.yaml
+
+bench: $(STAMP) ## Measure against the peers; results in benchmarks/results
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP) ## Write docs/configuration.md from the table of variables
+	$(BIN)/python -c 'from ingest_project.resources.variables import page; open("docs/configuration.md", "w").write(page())'
+
+clean: ## Remove .venv and caches; keeps the state folder .ingest
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
