@@ -49,14 +49,14 @@ async def failure_of(server: FaultServer, kind: type[Exception]) -> Exception:
 async def test_all_items_of_a_batch_are_written_under_a_valid_signature() -> None:
     server = server_with()
     assert WriteReport(written=25) == await report_of(server, lines(25))
-    assert 25 == len(server.tables.items[TABLE])
+    assert len(server.tables.items[TABLE]) == 25
 
 
 async def test_unprocessed_items_are_found_again_by_key_whatever_their_spelling() -> None:
     server = server_with(faults.unprocessed(1, 4))
     report = await report_of(server, lines(6))
     assert WriteReport(written=4, retry=[1, 4], throttled=True) == report
-    assert 4 == server.tables.puts
+    assert server.tables.puts == 4
 
 
 async def test_when_all_items_are_unprocessed_all_are_for_later() -> None:
@@ -76,7 +76,7 @@ async def test_when_all_items_are_unprocessed_all_are_for_later() -> None:
 async def test_throttling_asks_for_a_lower_rate(name: str) -> None:
     failure = await failure_of(server_with(faults.error(name, retry_after="7")), Throttled)
     assert isinstance(failure, Throttled)
-    assert 7.0 == failure.retry_after
+    assert failure.retry_after == 7.0
 
 
 @pytest.mark.parametrize(
@@ -121,11 +121,11 @@ async def test_one_bad_item_harms_none_of_the_other_24() -> None:
     bodies[7] = line("")
     server = server_with()
     report = await report_of(server, bodies)
-    assert 24 == report.written
-    assert [(7, "ValidationException: a key attribute is missing or empty")] == [
-        (one.index, one.reason) for one in report.refusals
+    assert report.written == 24
+    assert [(one.index, one.reason) for one in report.refusals] == [
+        (7, "ValidationException: a key attribute is missing or empty")
     ]
-    assert 24 == len(server.tables.items[TABLE])
+    assert len(server.tables.items[TABLE]) == 24
 
 
 async def test_several_bad_items_are_each_refused_with_their_own_reason() -> None:
@@ -133,33 +133,33 @@ async def test_several_bad_items_are_each_refused_with_their_own_reason() -> Non
     bodies[0], bodies[24] = line(""), line("big", text="x" * 410_000)
     bodies[12] = b'{"Item":{"id":{"S":"broken"}'
     report = await report_of(server_with(), bodies)
-    assert [0, 12, 24] == sorted(one.index for one in report.refusals)
-    assert 22 == report.written
+    assert sorted(one.index for one in report.refusals) == [0, 12, 24]
+    assert report.written == 22
 
 
 async def test_equal_keys_in_one_request_are_written_in_order() -> None:
     bodies = [line("same", text="first"), line("other"), line("same", text="last")]
     server = server_with()
     assert WriteReport(written=3, refusals=[], retry=[]) == await report_of(server, bodies)
-    assert {"S": "last"} == server.tables.items[TABLE]['[{"S": "same"}]']["text"]
+    assert server.tables.items[TABLE]['[{"S": "same"}]']["text"] == {"S": "last"}
 
 
 async def test_a_throttle_while_culprits_are_looked_for_leaves_its_half_for_later() -> None:
     bodies = [line(""), *lines(3)]
     server = server_with(None, None, None, None, faults.error("ThrottlingException", retry_after="3"))
     report = await report_of(server, bodies)
-    assert (2, [0], [2, 3]) == (
+    assert (
         report.written + len(report.refusals),
         [one.index for one in report.refusals],
         sorted(report.retry),
-    )
-    assert (3.0, True) == (report.retry_after, report.throttled)
+    ) == (2, [0], [2, 3])
+    assert (report.retry_after, report.throttled) == (3.0, True)
 
 
 async def test_a_full_item_collection_refuses_its_item_only() -> None:
     fault = faults.error("ItemCollectionSizeLimitExceededException")
     report = await report_of(server_with(fault), lines(1))
-    assert "ItemCollectionSizeLimitExceededException: scripted" == report.refusals[0].reason
+    assert report.refusals[0].reason == "ItemCollectionSizeLimitExceededException: scripted"
 
 
 async def test_a_request_that_is_too_large_is_to_be_split() -> None:
@@ -168,7 +168,7 @@ async def test_a_request_that_is_too_large_is_to_be_split() -> None:
 
 async def test_a_single_item_that_is_too_large_is_refused() -> None:
     report = await report_of(server_with(faults.error("", status=413)), lines(1))
-    assert [0] == [one.index for one in report.refusals]
+    assert [one.index for one in report.refusals] == [0]
 
 
 async def test_a_missing_table_is_said_by_writes_and_by_identity() -> None:
@@ -232,4 +232,4 @@ async def test_a_wrong_clock_is_corrected_by_the_servers(ahead: float) -> None:
 
 async def test_an_unknown_error_is_permanent() -> None:
     failure = await failure_of(server_with(faults.error("NeverHeardOfIt")), PermanentFailure)
-    assert "NeverHeardOfIt: scripted" == str(failure)
+    assert str(failure) == "NeverHeardOfIt: scripted"

@@ -74,16 +74,16 @@ async def test_a_document_that_lost_the_race_for_a_fields_type_is_heard_again() 
     report = await report_of(server, documents(3))
     assert WriteReport(written=3, refusals=[], retry=[]) == report
     report = await report_of(server_with(contested, faults.error("", status=503)), documents(3))
-    assert (2, [1]) == (report.written, list(report.retry))
+    assert (report.written, list(report.retry)) == (2, [1])
     again = Fault(kind=faults.ITEMS, name=contested.name, message=contested.message, indices=(0,))
     report = await report_of(server_with(contested, again), documents(3))
-    assert (2, [1]) == (report.written, [one.index for one in report.refusals])
+    assert (report.written, [one.index for one in report.refusals]) == (2, [1])
 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_blocked_index_or_refused_user_is_permanent_and_refuses_no_document(status: int) -> None:
     fault = faults.refused_items(status, "cluster_block_exception", 0, 1, 2)
-    assert "cluster_block_exception: scripted" == str(await failure_of(fault, PermanentFailure))
+    assert str(await failure_of(fault, PermanentFailure)) == "cluster_block_exception: scripted"
     await failure_of(faults.error("security_exception", status=status), PermanentFailure)
 
 
@@ -139,14 +139,14 @@ async def test_an_answer_that_does_not_come_in_time_is_transient() -> None:
 async def test_a_request_that_is_too_large_is_to_be_split_and_a_single_document_refused() -> None:
     await failure_of(faults.error("", status=413), BatchTooLarge)
     report = await report_of(server_with(faults.error("", status=413)), documents(1))
-    assert [0] == [one.index for one in report.refusals]
+    assert [one.index for one in report.refusals] == [0]
 
 
 async def test_a_request_refused_as_a_whole_is_searched_for_its_culprit() -> None:
     refused = faults.error("illegal_argument_exception", message="id is too long")
     server = server_with(refused, None, refused, refused, None)
     report = await report_of(server, documents(4))
-    assert (3, [2]) == (report.written, [one.index for one in report.refusals])
+    assert (report.written, [one.index for one in report.refusals]) == (3, [2])
 
 
 async def test_a_body_that_is_more_than_one_action_is_refused_alone() -> None:
@@ -164,7 +164,7 @@ async def test_flush_is_one_refresh() -> None:
         await sink.identity()
         await sink.write(batch_of(documents(3)))
         await sink.flush()
-        assert 1 == server.indices.refreshes
+        assert server.indices.refreshes == 1
 
 
 async def test_flush_notices_an_index_that_was_made_anew_under_way() -> None:

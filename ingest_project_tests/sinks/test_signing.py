@@ -135,7 +135,7 @@ async def test_refreshed_credentials_are_taken_over_within_a_minute() -> None:
 def test_an_offset_moves_the_signatures_clock() -> None:
     signer = signer_of(KEYS, [1000.0])
     signer.offset = 600.0
-    assert "19700101T002640Z" == signer.sign(SHAPE, b"")["X-Amz-Date"]
+    assert signer.sign(SHAPE, b"")["X-Amz-Date"] == "19700101T002640Z"
 
 
 def test_many_shapes_do_not_pile_up() -> None:
@@ -153,7 +153,7 @@ def test_no_credentials_anywhere_is_a_configuration_error() -> None:
 def test_the_chain_finds_the_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "from-environment")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    assert "from-environment" == signer_of(chain_credentials(), [0.0]).keys.access_key
+    assert signer_of(chain_credentials(), [0.0]).keys.access_key == "from-environment"
 
 
 def test_empty_keys_are_a_configuration_error() -> None:
