@@ -1,0 +1,143 @@
+"""The hot path of cutting: some 32 KiB of records at a time, cut at a learned separator, decoded in C.
+
+From a known record start a successful decode of ``[`` + slice + ``]`` proves the cut: the slice is whole
+values with commas between them, whatever the separator looked like. A refusal proves nothing; the caller then
+goes value by value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import msgspec
+
+from ingest_project.formats.grammar import WHITE
+from ingest_project.formats.shapes import PAGE_START
+
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_LINES = msgspec.json.Decoder(msgspec.Raw)
+_BETWEEN = re.compile(rb"[ \t\r\n,]*")
+_FIRST_KEY = re.compile(rb'\{[ \t\r\n]*+"[^"\\]{0,200}"')
+_REFUSED = (msgspec.DecodeError, RecursionError)
+_MOST_SKIPPED = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class Cut:
+    """Consecutive records as they stand in the stream.
+
+    Attributes:
+        raws: One JSON value each.
+        start: Offset of the first one's first byte.
+        end: Offset behind the last one's last byte.
+        body: The bytes [start, end), or empty when ``places`` are known.
+        gap: What probably stands between two of them.
+        places: Offset of each record, when cut one by one.
+    """
+
+    raws: Sequence[bytes]
+    start: int
+    end: int
+    body: bytes = b""
+    gap: bytes = b","
+    places: Sequence[int] = ()
+
+    def offsets(self) -> Sequence[int]:
+        """Offset of each record, exact."""
+        if self.places:
+            return self.places
+        if self.gap.join(self.raws) == self.body:
+            width = len(self.gap)
+            return list(accumulate((len(raw) + width for raw in self.raws[:-1]), initial=self.start))
+        places, at = [], 0
+        for raw in self.raws:
+            found = _BETWEEN.match(self.body, at)
+            at = found.end() if found else at
+            places.append(self.start + at)
+            at += len(raw)
+        return places
+
+
+class Grouper:
+    """Remembers what separates records, and how often that guess was wrong.
+
+    Args:
+        size: Bytes of a group. Bigger ones leave the processor's cache and are slower.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._exact = b""
+        self._loose = b""
+        self._gap = b","
+        self._skip = 0
+        self._penalty = 1
+
+    def learn(self, gap: bytes, following: bytes) -> None:
+        """Note the bytes between an object's ``}`` and the next one, and how that one begins."""
+        first = _FIRST_KEY.match(following)
+        self._gap = gap
+        self._loose = b"}" + gap + b"{"
+        self._exact = b"}" + gap + (first[0] if first else b"{")
+
+    def ready(self) -> bool:
+        """Whether a fast try is worth its cost just now: after each failure the next ones are rarer."""
+        if self._skip:
+            self._skip -= 1
+            return False
+        return True
+
+    def _refused(self) -> None:
+        self._skip = self._penalty
+        self._penalty = min(self._penalty * 2, _MOST_SKIPPED)
+
+    def elements(self, data: bytes, at: int, base: int) -> tuple[Cut, int] | None:
+        """Whole array elements from the record start ``at`` on, and the index of the one after them."""
+        if not self._exact:
+            return None
+        stop = at + self.size
+        place = data.rfind(self._exact, at, stop)
+        if place < 0:
+            place = data.rfind(self._loose, at, stop)
+        if place < 0:
+            return None
+        body = data[at : place + 1]
+        try:
+            raws = _ARRAY.decode(b"[%b]" % body)
+        except _REFUSED:
+            self._refused()
+            return None
+        self._penalty = 1
+        cut = Cut(raws=raws, start=base + at, end=base + place + 1, body=body, gap=self._gap)
+        return cut, place + 1 + len(self._gap)
+
+    def lines(self, data: bytes, at: int, base: int, final: bool) -> tuple[Cut, int] | None:
+        """Whole top-level values from ``at`` on that hold no items themselves, and the index behind them."""
+        stop = at + self.size
+        if final and len(data) <= stop:
+            place = len(data)
+        else:
+            place = data.rfind(b"\n", at, stop)
+            if place <= at:
+                return None
+        body = data[at:place].rstrip(WHITE)
+        try:
+            raws = _LINES.decode_lines(body)
+        except _REFUSED:
+            self._refused()
+            return None
+        gap = b"\r\n" if data[place - 1] == 0x0D else b"\n"
+        if not raws or _may_hold_items(body, raws, gap):
+            return None
+        self._penalty = 1
+        return Cut(raws=raws, start=base + at, end=base + at + len(body), body=body, gap=gap), place
+
+
+def _may_hold_items(body: bytes, raws: Sequence[bytes], gap: bytes) -> bool:
+    first = _FIRST_KEY.match(body)
+    if first and not PAGE_START.match(body) and body.count(gap + first[0]) == len(raws) - 1:
+        return False
+    return any(PAGE_START.match(raw) for raw in raws)
