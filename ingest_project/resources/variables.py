@@ -173,7 +173,7 @@ _PAGE_HEAD = (
     "When none of the address variables is set and the embedded services of `INGEST_HOME` run",
     "(`ingest services up`), their addresses and credentials are used.",
     "",
-    "Writing to anything that is not on this machine is refused unless `INGEST_ALLOW_REMOTE_WRITES` names it.",
+    "Writing to what is not on this machine is refused unless `INGEST_ALLOW_REMOTE_WRITES` names it.",
     "Only `localhost`, `127.x.y.z` and `[::1]` count as this machine; names are not resolved.",
     "",
 )
