@@ -114,6 +114,13 @@ class DeadLetters:
         with self._db.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def by_chunk(self, selection: Selection = EVERYTHING) -> dict[str, int]:
+        """Chunk id -> number of its dead letters, for chunks that have some."""
+        query = select(rejections.c.chunk, func.count()).where(*_conditions(selection))
+        with self._db.reading() as connection:
+            found = connection.execute(query.group_by(rejections.c.chunk))
+            return {chunk: int(count) for chunk, count in found}
+
     def reasons(self, selection: Selection = EVERYTHING, *, limit: int = 20) -> Sequence[tuple[str, int]]:
         """The most frequent reasons with their counts, most frequent first."""
         number = func.count().label("number")

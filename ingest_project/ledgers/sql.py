@@ -8,7 +8,7 @@ conditional on it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,18 +118,27 @@ class SqlLedger:
             last = connection.execute(select(horizons.c.last).where(_of(horizons, entity, target))).scalar()
             return int(last or 0)
 
-    def status(self, entity: str | None = None, date: str | None = None) -> Sequence[WorkStatus]:
-        """Every work of the selection, in order of date, file, place in the file and stage."""
-        now = self._clock()
-        query = select(works).order_by(
-            works.c.entity, works.c.date, works.c.uri, works.c.start, works.c.stage.desc()
+    def status(
+        self, entity: str | None = None, date: str | None = None, *, state: str | None = None
+    ) -> Sequence[WorkStatus]:
+        """Works of the selection, in order of date, file, place in the file and stage.
+
+        Args:
+            state: As stored: ``failed``, ``sealed``, ``open`` or ``claimed`` (also when its lease ran out).
+        """
+        wanted = {works.c.entity: entity, works.c.date: date, works.c.state: state}
+        query = select(works).where(
+            *(column == value for column, value in wanted.items() if value is not None)
         )
-        if entity is not None:
-            query = query.where(works.c.entity == entity)
-        if date is not None:
-            query = query.where(works.c.date == date)
+        place = (works.c.entity, works.c.date, works.c.uri, works.c.start, works.c.stage.desc())
+        now = self._clock()
         with self._db.reading() as connection:
-            return [rows.status_of(row, now) for row in connection.execute(query).mappings()]
+            return [rows.status_of(row, now) for row in connection.execute(query.order_by(*place)).mappings()]
+
+    def count_rejections(self, entity: str, stage: str, date: str, chunks: Collection[str]) -> int:
+        """Stored dead letters of a stage and date that belong to the named chunks."""
+        found = self.dead_letters.by_chunk(Selection(entity=entity, stage=stage, date=date))
+        return sum(count for chunk, count in found.items() if chunk in chunks)
 
     def rejections(self, chunk: Chunk, stage: str) -> Sequence[Rejection]:
         """Stored dead letters of one chunk and stage, by ordinal."""

@@ -44,6 +44,12 @@ def test_dead_letters_are_found_by_any_trait(filled: SqlLedger) -> None:
     assert expected | {"reason": 5, "percent": 1, "wildcard": 0} == counts
 
 
+def test_dead_letters_are_counted_for_some_chunks(filled: SqlLedger) -> None:
+    assert filled.dead_letters.by_chunk(Selection(stage="validated")) == {A.id: 4, B.id: 2}
+    assert filled.count_rejections("messages", "validated", "2026-01-01", {A.id, B.id}) == 4
+    assert filled.count_rejections("messages", "validated", "2026-01-02", {A.id}) == 0
+
+
 def test_a_dead_letter_is_shown_by_its_id(filled: SqlLedger) -> None:
     (letter,) = filled.dead_letters.list(Selection(stage="table"))
     assert f"{B.id}:table:7" == letter.id

@@ -139,6 +139,13 @@ def test_status_shows_an_expired_claim_as_open(ledger: SqlLedger, clock: FakeClo
     assert (status.state, status.reason) == ("open", "the lease of one ran out")
 
 
+def test_status_selects_by_state(ledger: SqlLedger) -> None:
+    ledger.fail(take(ledger, sample_chunk("a")), "broken", seconds=1.0)
+    take(ledger, sample_chunk("b"))
+    assert [row.uri for row in ledger.status(state="failed")] == ["file:///in/a.json"]
+    assert [row.uri for row in ledger.status("messages", state="claimed")] == ["file:///in/b.json"]
+
+
 def test_seconds_add_up_over_attempts(ledger: SqlLedger) -> None:
     ledger.fail(take(ledger, sample_chunk()), "broken", seconds=1.5)
     ledger.seal(take(ledger, sample_chunk()), seconds=2.0)
