@@ -100,6 +100,8 @@ class FaultServer:
     async def _opensearch(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         index, verb = request.match_info["index"], request.match_info.get("verb", "")
+        if index == "_bulk":
+            index, verb = "", index
         if verb != "_bulk":
             return await self._answer(request, self.indices.call(request.method, index, verb, body))
 

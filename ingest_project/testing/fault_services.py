@@ -148,11 +148,13 @@ class OpenSearchIndices:
         return Reply(reply.status, reply.body, reply.headers | _retry_after(fault))
 
     def write(self, index: str, fault: Fault | None, body: bytes) -> Reply:
-        """Index all documents but those that the fault names. A missing index is made, as usual."""
+        """Index all documents but those that the fault names. A missing index is made, as usual.
+
+        Args:
+            index: Where documents go whose action names none; empty: every action has to.
+        """
         if self._null and fault is None:
             return self._all_taken(body.count(b"\n") // 2)
-        if index not in self._uuids:
-            self.create(index)
         lines = body.split(b"\n")
         items = []
         for place, (action, document) in enumerate(zip(lines[0:-1:2], lines[1::2], strict=True)):
@@ -163,6 +165,9 @@ class OpenSearchIndices:
         return _plain(200, {"errors": any("error" in one["index"] for one in items), "items": items})
 
     def _index(self, index: str, action: Mapping[str, Any], document: bytes) -> dict[str, Any]:
+        index = action.get("_index", index)
+        if index not in self._uuids:
+            self.create(index)
         place, version = (index, action["_id"]), int(action.get("version", 0))
         if version and version <= self._versions.get(place, 0):
             return _failed(409, "version_conflict_engine_exception", "current version is higher or equal")
