@@ -1,0 +1,37 @@
+"""The code location: finds every entity's defs.py and adds the shared resources. No asset, no client, no environment."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+import dagster as dg
+
+from ingest_project import entities
+from ingest_project.io_managers.dynamodb import DynamoDBIOManager
+from ingest_project.io_managers.opensearch import OpenSearchIOManager
+from ingest_project.io_managers.s3 import S3IOManager
+from ingest_project.resources.clients import IngestResource
+from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
+
+
+def entity_definitions() -> list[dg.Definitions]:
+    """``defs`` of every folder under ``entities``: a new entity is one new folder."""
+    names = sorted(module.name for module in iter_modules(entities.__path__) if module.ispkg)
+    return [import_module(f"{entities.__name__}.{name}.defs").defs for name in names]
+
+
+def shared_resources() -> dict[str, object]:
+    """What every entity's assets and sensors ask for, by name."""
+    batching, retrying, memory = BatchingPolicy(), RetryingPolicy(), MemoryPolicy()
+    ingest = IngestResource(batching=batching, retrying=retrying, memory=memory)
+    return {
+        "batching": batching,
+        "retrying": retrying,
+        "memory": memory,
+        "ingest": ingest,
+        "s3_io": S3IOManager(ingest=ingest),
+        "dynamodb_io": DynamoDBIOManager(ingest=ingest),
+        "opensearch_io": OpenSearchIOManager(ingest=ingest),
+    }
+
+
+defs = dg.Definitions.merge(*entity_definitions(), dg.Definitions(resources=shared_resources()))

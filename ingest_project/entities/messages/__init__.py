@@ -1,0 +1,1 @@
+"""messages: huge JSON dumps into the DynamoDB table and the OpenSearch index named after the file."""

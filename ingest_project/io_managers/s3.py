@@ -1,0 +1,31 @@
+"""S3 behind Dagster: plans as JSON objects, validated records as parts. Thin: the engine writes, atomically
+and streaming."""
+
+import dagster as dg
+
+from ingest_project.core.model import ChunkPlan
+from ingest_project.io_managers.work import StageWork, drain
+from ingest_project.resources.clients import IngestResource, PlanReader
+
+
+class S3IOManager(dg.ConfigurableIOManager):
+    """Stores what ``planned`` and ``validated`` return.
+
+    ``planned`` returns a ChunkPlan: one JSON object a date. ``validated`` returns StageWork: parts of
+    compressed JSON lines
+    beside their key entries, published a chunk at a time by a manifest. Downstream assets get a PlanReader;
+    the parts are
+    reached through it, never loaded whole.
+    """
+
+    ingest: dg.ResourceDependency[IngestResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: ChunkPlan | StageWork) -> None:
+        if isinstance(obj, ChunkPlan):
+            self.ingest.plans().write(obj)
+            return
+        with self.ingest.crew(obj.spec, obj.owner) as crew:
+            drain(context, crew, "validated", obj)
+
+    def load_input(self, context: dg.InputContext) -> PlanReader:
+        return PlanReader(ingest=self.ingest, entity=context.asset_key.path[0])

@@ -1,0 +1,129 @@
+"""StageWork: what an asset returns in place of data, and how an IO manager drains it slot by slot.
+
+No store lives here: the engine writes. Dagster's events do: one materialization a slot as soon as it is
+    sealed, and one
+Failure at the end when some slots were not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.core.model import Chunk, ChunkPlan
+from ingest_project.core.outcomes import ChunkOutcome, Summary, summarize
+from ingest_project.io_managers.cells import cell, parse_cell
+from ingest_project.io_managers.live import LiveReporter
+from ingest_project.io_managers.metadata import slot_metadata
+from ingest_project.ledgers.rejections import DeadLetter, Selection
+from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.resources.crew import Crew
+
+Slot = tuple[str, int]
+"""Date and slot number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWork:
+    """Lazy and re-iterable: which chunks go through a stage. The IO manager that receives it does the
+    storing.
+
+    Attributes:
+        plan_of: Date -> plan, read when needed.
+        owner: Who claims the chunks. A re-executed run bears the name of its first attempt, so that it need
+            not wait
+            for the lease of the process that died.
+        report: ``AssetExecutionContext.add_asset_metadata``: binds a slot's metadata to the event that
+            Dagster itself
+            writes at the end of a range run.
+    """
+
+    spec: EntitySpec
+    plan_of: Callable[[str], ChunkPlan]
+    owner: str
+    report: Callable[..., None]
+
+    def chunks(self, slots: Sequence[Slot]) -> dict[Slot, tuple[Chunk, ...]]:
+        """The chunks of each slot; an empty tuple for a slot without work."""
+        plans = {day: self.plan_of(day) for day in sorted({day for day, _ in slots})}
+        return {(day, slot): plans[day].in_slot(slot) for day, slot in slots}
+
+
+def drain(context: dg.OutputContext, crew: Crew, stage: str, work: StageWork) -> None:
+    """Run all chunks of the run's partitions through ``stage``; each slot succeeds or fails by itself.
+
+    Raises:
+        dg.Failure: When a slot failed for a permanent cause; the good slots are materialized by then.
+        dg.RetryRequested: When slots stopped for transient causes only.
+    """
+    slots = sorted(parse_cell(key) for key in context.asset_partition_keys)
+    chunks = work.chunks(slots)
+    live = LiveReporter(context.log.info, stage, sum(c.records for group in chunks.values() for c in group))
+    bad: dict[Slot, Summary] = {}
+    for slot, summary in settled(crew, stage, chunks, live):
+        metadata = slot_metadata(
+            summary, sample(crew.ledger, stage, chunks[slot]) if summary.counts.rejected else ()
+        )
+        key = cell(*slot)
+        if summary.unsealed:
+            bad[slot] = summary
+            context.log.error(f"{key}: {_reasons(summary)}")
+            continue
+        work.report(metadata, partition_key=key)
+        if len(slots) > 1:
+            # Visible at once and kept when the process is killed; Dagster's own event follows at the end of
+            # the step.
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+    live.close()
+    if bad:
+        raise _verdict(stage, bad, len(slots))
+
+
+def settled(
+    crew: Crew, stage: str, chunks: Mapping[Slot, tuple[Chunk, ...]], live: LiveReporter
+) -> Iterator[tuple[Slot, Summary]]:
+    """Slots in the order in which their last chunk ended; the empty ones first."""
+    for slot, group in chunks.items():
+        if not group:
+            yield slot, summarize(())
+    ended: dict[Slot, list[ChunkOutcome]] = {}
+    for outcome in crew.run(stage, [chunk for group in chunks.values() for chunk in group], live):
+        slot = (outcome.chunk.date, outcome.chunk.slot)
+        ended.setdefault(slot, []).append(outcome)
+        if len(ended[slot]) == len(chunks[slot]):
+            yield slot, summarize(ended.pop(slot))
+
+
+def sample(ledger: SqlLedger, stage: str, chunks: Sequence[Chunk], limit: int = 5) -> Sequence[DeadLetter]:
+    """The first dead letters of some chunks."""
+    found: list[DeadLetter] = []
+    for chunk in chunks:
+        if len(found) < limit:
+            found += ledger.dead_letters.list(
+                Selection(chunk_id=chunk.id, stage=stage), limit=limit - len(found)
+            )
+    return found
+
+
+def _reasons(summary: Summary) -> str:
+    return "; ".join(f"{outcome.state}: {outcome.reason}" for outcome in summary.unsealed[:5])
+
+
+def _verdict(stage: str, bad: Mapping[Slot, Summary], slots: int) -> Exception:
+    lines = [
+        f"| {cell(*slot)} | {outcome.chunk.range.uri} | {outcome.state} | {outcome.reason} |"
+        for slot, summary in bad.items()
+        for outcome in summary.unsealed
+    ]
+    if all(outcome.retriable for summary in bad.values() for outcome in summary.unsealed):
+        return dg.RetryRequested(max_retries=3, seconds_to_wait=10)
+    first = next(iter(bad.values())).unsealed[0]
+    table = "\n".join(["| partition | file | state | reason |", "|---|---|---|---|", *lines[:50]])
+    return dg.Failure(
+        description=f"{stage}: {len(bad)} of {slots} slots failed. {first.reason}",
+        metadata={"failed": dg.MetadataValue.md(table), "failed_slots": len(bad)},
+        allow_retries=False,
+    )

@@ -1,0 +1,133 @@
+"""Checks on every border of a dump entity: what went in equals what came out, and what was stored reads back
+exactly.
+
+Each check computes its two sides from different places: the plan, the part manifests, the ledger, the target
+    itself.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import dagster as dg
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.io_managers.cells import parse_cell
+from ingest_project.resources.audit import Audit, Border
+from ingest_project.resources.clients import IngestResource
+
+
+def dates_of(keys: Iterable[str]) -> list[str]:
+    """Dates of grid keys or of date keys."""
+    return sorted({parse_cell(key)[0] if "|" in key else key for key in keys})
+
+
+def border_check(
+    spec: EntitySpec, stage: str, compare: Callable[[Audit, str], Border], *, blocking: bool
+) -> dg.AssetChecksDefinition:
+    """A check that the two sides of a border are equal for every date of the run."""
+
+    @dg.asset_check(
+        asset=dg.AssetKey([spec.name, stage]),
+        name=f"{stage}_reconciles",
+        blocking=blocking,
+        description="Every record that went into this stage is accounted for: " + (compare.__doc__ or ""),
+    )
+    def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
+        with ingest.audit(spec) as audit:
+            borders = [compare(audit, day) for day in dates_of(context.partition_keys)]
+        wrong = [border for border in borders if not border.even]
+        return dg.AssetCheckResult(
+            passed=not wrong,
+            metadata={
+                "went_in": sum(border.left for border in borders),
+                "came_out": sum(border.right for border in borders),
+                "borders": dg.MetadataValue.md(_table(borders)),
+            },
+            description="; ".join(border.text for border in wrong[:5]) or None,
+        )
+
+    return check
+
+
+def readback_check(spec: EntitySpec, stage: str) -> dg.AssetChecksDefinition:
+    """A check that a sample of the stored records, read from the target, equals the validated parts digit for
+    digit."""
+
+    @dg.asset_check(
+        asset=dg.AssetKey([spec.name, stage]),
+        name=f"{stage}_reads_back",
+        blocking=False,
+        description="A sample of the records is read from the target and compared digit for digit.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
+        with ingest.audit(spec) as audit:
+            samples = [audit.read_back(stage, day) for day in dates_of(context.partition_keys)]
+        wrong = [difference for sample in samples for difference in sample.differences]
+        return dg.AssetCheckResult(
+            passed=not wrong,
+            metadata={"compared": sum(sample.compared for sample in samples), "different": len(wrong)},
+            description="; ".join(wrong[:5]) or None,
+        )
+
+    return check
+
+
+def build_checks(spec: EntitySpec) -> Sequence[dg.AssetChecksDefinition]:
+    """All checks of one entity. Those are blocking behind which wrong data would go on."""
+    checks = [border_check(spec, "validated", Audit.validated_border, blocking=True), open_work_check(spec)]
+    for stage, compare in (("table", Audit.table_border), ("index", Audit.index_border)):
+        if stage in spec.destinations:
+            checks += [border_check(spec, stage, compare, blocking=False), readback_check(spec, stage)]
+    return [*checks, expectation_check(spec)]
+
+
+def expectation_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
+    """The entity's expectations: too few records block, too many rejections warn."""
+
+    @dg.asset_check(
+        asset=dg.AssetKey([spec.name, "validated"]),
+        name="validated_meets_expectations",
+        blocking=False,
+        description="Number of records and share of rejections are as expected for a date with files.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
+        with ingest.audit(spec) as audit:
+            totals = [audit.totals("validated", day) for day in dates_of(context.partition_keys)]
+        read, rejected = sum(t.sent for t in totals), sum(t.rejected for t in totals)
+        share = rejected / read if read else 0.0
+        few = read < spec.expect.min_records
+        return dg.AssetCheckResult(
+            passed=not few and share <= spec.expect.max_rejected_share,
+            severity=dg.AssetCheckSeverity.ERROR if few else dg.AssetCheckSeverity.WARN,
+            metadata={"read": read, "rejected": rejected, "rejected_share": share},
+        )
+
+    return check
+
+
+def open_work_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
+    """The standing check on what is left: runs with every plan, so at least once a day."""
+
+    @dg.asset_check(
+        asset=dg.AssetKey([spec.name, "planned"]),
+        name="nothing_left_failed",
+        blocking=False,
+        description="No chunk of any date and no file of the inbox stands failed.",
+    )
+    def check(ingest: IngestResource) -> dg.AssetCheckResult:
+        with ingest.audit(spec) as audit:
+            left = audit.left_failed()
+        return dg.AssetCheckResult(
+            passed=not left,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "failed": len(left),
+                "what": dg.MetadataValue.md("\n".join(f"- {line}" for line in left[:50])),
+            },
+        )
+
+    return check
+
+
+def _table(borders: Sequence[Border]) -> str:
+    rows = ["| date | went in | came out | detail |", "|---|---|---|---|"]
+    return "\n".join(rows + [f"| {b.date} | {b.left} | {b.right} | {b.text} |" for b in borders])

@@ -1,0 +1,112 @@
+"""build_entity_defs: the assets, checks, jobs, sensor and schedule of an entity of dump files. No entity
+lives here."""
+
+import dagster as dg
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.core.model import ChunkPlan
+from ingest_project.io_managers.work import StageWork
+from ingest_project.orchestration.checks import build_checks
+from ingest_project.orchestration.mirror import build_mirror
+from ingest_project.orchestration.partitions import daily_partitions, grid_partitions
+from ingest_project.orchestration.sensors import build_inbox_sensor, build_replan_schedule
+from ingest_project.resources.clients import IngestResource, PlanReader
+
+KINDS = {
+    "planned": {"s3", "json"},
+    "validated": {"s3", "json"},
+    "table": {"dynamodb"},
+    "index": {"opensearch"},
+}
+IO_MANAGERS = {"validated": "s3_io", "table": "dynamodb_io", "index": "opensearch_io"}
+DESCRIPTIONS = {
+    "validated": "Decodes the chunks, checks each record against the contract and keeps numbers exact. "
+    "Good records go to S3 parts, refused ones to the rejections with reason, file, byte and raw bytes.",
+    "table": "Writes the validated records into the DynamoDB table named after the file; "
+    "records that a later one of their key supersedes are left out.",
+    "index": "Writes the validated records into the OpenSearch index named after the file; "
+    "records that a later one of their key supersedes are left out.",
+}
+
+
+def owner_of(run: dg.DagsterRun) -> str:
+    """Name under which a run claims chunks: its first attempt's, so that a retry takes its own lease over at
+    once."""
+    return f"run:{run.root_run_id or run.run_id}"
+
+
+def build_planned(spec: EntitySpec) -> dg.AssetsDefinition:
+    """The date's plan: which byte ranges of which files go into which slot."""
+
+    @dg.asset(
+        key=[spec.name, "planned"],
+        partitions_def=daily_partitions(spec),
+        group_name=spec.name,
+        kinds=KINDS["planned"],
+        io_manager_key="s3_io",
+        pool=f"{spec.name}_plan",
+        description="Lists the date's complete dump files, finds the record borders of each in one "
+        "streaming pass and cuts them into chunks, packed into slots. A file that comes later adds "
+        "chunks and moves none.",
+    )
+    def planned(context: dg.AssetExecutionContext, ingest: IngestResource) -> ChunkPlan:
+        day = context.partition_key
+        with ingest.engine(spec, owner_of(context.run)) as engine:
+            outcome = engine.plan(day, ingest.files_of(spec, day), context.log.info)
+        context.add_output_metadata(outcome.metadata())
+        return outcome.plan
+
+    return planned
+
+
+def build_stage(spec: EntitySpec, stage: str) -> dg.AssetsDefinition:
+    """One stage of the grid. All of them do the same: hand the plan's chunks to the store behind the
+    stage."""
+    grid = grid_partitions(spec)
+    upstream = "planned" if stage == "validated" else "validated"
+    mapping = dg.MultiToSingleDimensionPartitionMapping("date") if stage == "validated" else None
+
+    @dg.asset(
+        key=[spec.name, stage],
+        partitions_def=grid,
+        group_name=spec.name,
+        kinds=KINDS[stage],
+        io_manager_key=IO_MANAGERS[stage],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description=DESCRIPTIONS[stage],
+        ins={"plans": dg.AssetIn(key=[spec.name, upstream], partition_mapping=mapping)},
+    )
+    def asset(context: dg.AssetExecutionContext, plans: PlanReader) -> StageWork:
+        return StageWork(
+            spec=spec, plan_of=plans.of, owner=owner_of(context.run), report=context.add_asset_metadata
+        )
+
+    return asset
+
+
+def build_entity_defs(spec: EntitySpec) -> dg.Definitions:
+    """Everything Dagster needs of a dump entity. Resources are added once, in definitions.py."""
+    stages = ("validated", *spec.destinations)
+    assets = [build_planned(spec), *(build_stage(spec, stage) for stage in stages)]
+    plan_job = dg.define_asset_job(
+        f"{spec.name}_plan",
+        selection=dg.AssetSelection.assets([spec.name, "planned"]),
+        partitions_def=daily_partitions(spec),
+        executor_def=dg.in_process_executor,
+        description="Plans one date: cheap, adds what is new.",
+    )
+    load_job = dg.define_asset_job(
+        f"{spec.name}_load",
+        selection=dg.AssetSelection.assets(*([spec.name, stage] for stage in stages)),
+        partitions_def=grid_partitions(spec),
+        executor_def=dg.in_process_executor,
+        description="Takes a date's slots through all stages in one run.",
+    )
+    mirror_job, mirror_sensor = build_mirror(spec)
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=build_checks(spec),
+        jobs=[plan_job, load_job, mirror_job],
+        sensors=[build_inbox_sensor(spec, [plan_job, load_job]), mirror_sensor],
+        schedules=[build_replan_schedule(spec, plan_job)],
+    )

@@ -1,0 +1,117 @@
+"""The inbox sensor and the daily schedule of a dump entity: Dagster's side of orchestration.inbox."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.core.errors import ConfigurationError
+from ingest_project.ledgers.files import FileEntry
+from ingest_project.orchestration.inbox import DELIVER, PLAN, Ask, InboxDecider, PhaseState
+from ingest_project.orchestration.partitions import range_tags
+from ingest_project.resources.clients import IngestResource
+from ingest_project.sources.inbox import date_of
+
+REQUEST_TAG, PHASE_TAG = "ingest/request", "ingest/phase"
+UNFINISHED_RETRY = "dagster/will_retry"
+
+
+def phases_of(instance: dg.DagsterInstance, request: str) -> dict[str, PhaseState]:
+    """The latest run of each phase of a request, as Dagster's run storage knows it."""
+    states: dict[str, PhaseState] = {}
+    for run in instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request}), limit=50):
+        phase = run.tags[PHASE_TAG]
+        retried = run.tags.get(UNFINISHED_RETRY) == "true"
+        # Newest first: an older run of the phase is only the attempt that this one repeats.
+        states.setdefault(
+            phase,
+            PhaseState(
+                finished=run.is_finished and not retried,
+                succeeded=run.is_success,
+                reason="" if run.is_success else f"(run {run.run_id})",
+            ),
+        )
+    return states
+
+
+def run_request(spec: EntitySpec, ask: Ask) -> dg.RunRequest:
+    """The launch of one phase: a plan is a run of one date, the others one run over all slots of the date."""
+    tags = {REQUEST_TAG: ask.request, PHASE_TAG: ask.phase, "ingest/date": ask.date}
+    if ask.phase == PLAN:
+        return dg.RunRequest(
+            run_key=ask.run_key, job_name=f"{spec.name}_plan", partition_key=ask.date, tags=tags
+        )
+    stages = spec.destinations if ask.phase == DELIVER else ("validated", *spec.destinations)
+    return dg.RunRequest(
+        run_key=ask.run_key,
+        job_name=f"{spec.name}_load",
+        asset_selection=[dg.AssetKey([spec.name, stage]) for stage in stages],
+        tags=tags | range_tags(ask.date, spec.slots),
+    )
+
+
+def decider(spec: EntitySpec, ingest: IngestResource, instance: dg.DagsterInstance) -> InboxDecider:
+    """The inbox logic bound to this deployment's ledger and to Dagster's runs."""
+    ledger = ingest.ledger()
+
+    def place(entry: FileEntry) -> tuple[str, str]:
+        day = date_of(entry.file)
+        today = datetime.now(UTC).date().isoformat()
+        if not spec.start <= day <= today:
+            raise ConfigurationError(f"date {day} has no partition: these go from {spec.start} to {today}")
+        return day, spec.target_of(entry.file.uri)
+
+    return InboxDecider(
+        entity=spec.name,
+        register=ledger.files,
+        phases=lambda request: phases_of(instance, request),
+        verdict=lambda entry: ingest.view(spec, entry.date).of_file(entry.file),
+        place=place,
+        has_open=lambda day: ingest.view(spec, day).has_open(),
+    )
+
+
+def build_inbox_sensor(spec: EntitySpec, jobs: Sequence[Job]) -> dg.SensorDefinition:
+    """Watches ``inbox/<entity>/``: one listing page a tick, however many objects the bucket holds."""
+
+    @dg.sensor(
+        name=f"{spec.name}_inbox",
+        jobs=jobs,
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def inbox_sensor(context: dg.SensorEvaluationContext, ingest: IngestResource) -> dg.SensorResult:
+        page = ingest.inbox(spec.name).page(context.cursor or "")
+        ledger = ingest.ledger()
+        ledger.files.observe(page.files, entity=spec.name, settle=ingest.settle_seconds, complete=page.done)
+        asks = decider(spec, ingest, context.instance).decide()
+        return dg.SensorResult(run_requests=[run_request(spec, ask) for ask in asks], cursor=page.after)
+
+    return inbox_sensor
+
+
+def build_replan_schedule(spec: EntitySpec, plan_job: Job) -> dg.ScheduleDefinition:
+    """Every night: files whose runs failed are asked for again, with a new attempt and so a new run key."""
+
+    @dg.schedule(
+        name=f"{spec.name}_replan",
+        cron_schedule="15 3 * * *",
+        job=plan_job,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def replan(
+        context: dg.ScheduleEvaluationContext, ingest: IngestResource
+    ) -> dg.SkipReason | list[dg.RunRequest]:
+        ledger = ingest.ledger()
+        failed = ledger.files.list(spec.name, state="failed")
+        for entry in failed:
+            ledger.files.retry(entry.file.uri, entry.file.etag)
+        asks = decider(spec, ingest, context.instance).decide()
+        plans = [run_request(spec, ask) for ask in asks if ask.phase == PLAN]
+        if not plans:
+            return dg.SkipReason(f"nothing is left open; {len(failed)} failed files")
+        return plans
+
+    return replan

@@ -1,0 +1,100 @@
+"""Assembly: Settings and an EntitySpec in, a ready Engine with its stores out. The one place where parts are
+put together.
+
+Knows no Dagster; worker processes call it too, so everything it takes can be pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.core.model import Chunk, ChunkPlan
+from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.resources.connect import s3_client
+from ingest_project.resources.deployments import Settings
+from ingest_project.resources.destinations import Destination, IndexDestination, TableDestination
+from ingest_project.resources.engine import Engine, Parts
+from ingest_project.resources.knobs import Knobs
+from ingest_project.resources.standings import Standings
+from ingest_project.sinks.parts import LocalPartStore, ObjectPartStore, S3PartStore
+from ingest_project.sinks.plans import LocalPlanStore, PlanStore, S3PlanStore
+from ingest_project.sources.dumps import DumpSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """What an engine is made of.
+
+    Attributes:
+        owner: Name under which chunks are claimed.
+        plan: The only plan there is (command line); without it, plans are read from the plan store.
+        create_tables: Whether missing tables may be made.
+        index: Index name in place of the one made of the target's.
+    """
+
+    settings: Settings
+    spec: EntitySpec
+    owner: str
+    knobs: Knobs
+    plan: ChunkPlan | None = None
+    create_tables: bool = False
+    index: str = ""
+
+    def engine(self) -> Engine:
+        """A new engine; the caller closes it."""
+        settings, parts = self.settings, part_store(self.settings)
+        ledger = SqlLedger(settings.ledger_url)
+        rivals = partial(_stored_rivals, plan_store(settings), self.spec.name)
+        standings = Standings(
+            ledger,
+            parts,
+            rivals if self.plan is None else partial(_plan_rivals, self.plan),
+            across_dates=self.spec.across_dates,
+        )
+        return Engine(
+            self.spec,
+            Parts(
+                ledger=ledger,
+                source=DumpSource(s3=lambda: s3_client(settings)),
+                parts=parts,
+                standings=standings,
+                destinations=self._destinations(),
+            ),
+            owner=self.owner,
+            knobs=self.knobs,
+        )
+
+    def _destinations(self) -> dict[str, Destination]:
+        made: dict[str, Destination] = {
+            "table": TableDestination(self.settings, self.create_tables),
+            "index": IndexDestination(self.settings, self.index),
+        }
+        return {stage: made[stage] for stage in self.spec.destinations}
+
+
+def part_store(settings: Settings) -> ObjectPartStore:
+    """Where validated parts lie in this deployment."""
+    if settings.part_store == "local":
+        return LocalPartStore(settings.home / "parts")
+    return S3PartStore(s3_client(settings), settings.bucket, settings.prefix)
+
+
+def plan_store(settings: Settings) -> PlanStore:
+    """Where plans lie in this deployment: beside the parts."""
+    if settings.part_store == "local":
+        return LocalPlanStore(settings.home / "parts")
+    return S3PlanStore(s3_client(settings), settings.bucket, settings.prefix)
+
+
+def _stored_rivals(plans: PlanStore, entity: str, day: str, target: str) -> Iterable[Chunk]:
+    for other in plans.dates(entity):
+        plan = plans.read(entity, other) if other >= day else None
+        if plan is not None:
+            yield from (chunk for chunk in plan.chunks if chunk.target == target)
+
+
+def _plan_rivals(plan: ChunkPlan, day: str, target: str) -> Iterable[Chunk]:
+    return (chunk for chunk in plan.chunks if chunk.target == target)

@@ -1,0 +1,135 @@
+"""Crew: runs chunks through a stage in this process, or over several worker processes, with the same
+outcomes.
+
+A worker that dies (killed, out of memory) leaves its chunks ``stopped``; a worker whose parent dies ends with
+it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from multiprocessing.queues import Queue
+from queue import Empty
+from types import TracebackType
+from typing import Self
+
+from ingest_project.core.model import Chunk, Counts
+from ingest_project.core.outcomes import STOPPED, ChunkOutcome
+from ingest_project.core.ports import Progress
+from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.resources.assembly import Assembly
+from ingest_project.resources.engine import Engine, quiet
+from ingest_project.resources.standings import Standing
+
+LISTEN_SECONDS = 0.25
+PR_SET_PDEATHSIG = 1
+
+News = tuple[str, Chunk, int, Counts]
+
+
+class Crew:
+    """Workers for one entity; use as a context manager. ``engine`` is this process's own."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._stack = ExitStack()
+        self.engine = self._stack.enter_context(assembly.engine())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def ledger(self) -> SqlLedger:
+        return self.engine.ledger
+
+    def run(self, stage: str, chunks: Sequence[Chunk], progress: Progress = quiet) -> Iterator[ChunkOutcome]:
+        """Take chunks through ``stage``; outcomes come as the chunks end."""
+        workers = min(self._assembly.knobs.workers, len(chunks))
+        if workers <= 1:
+            return self.engine.run(stage, chunks, progress)
+        return self._spread(stage, chunks, progress, workers)
+
+    def _spread(
+        self, stage: str, chunks: Sequence[Chunk], progress: Progress, workers: int
+    ) -> Iterator[ChunkOutcome]:
+        standings = self.engine.standings
+        if stage != "validated":
+            standings.prepare(chunks)
+        context = multiprocessing.get_context("spawn")
+        news: Queue[News] = context.Queue()
+        start = (self._assembly, news, os.getpid())
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=start) as pool:
+            tasks = {pool.submit(_attempt, stage, chunk, standings.known(chunk)): chunk for chunk in chunks}
+            pending = set(tasks)
+            while pending:
+                done, pending = wait(pending, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
+                _tell(news, progress)
+                for task in done:
+                    yield _outcome(task, stage, tasks[task])
+
+
+def _outcome(task: Future[ChunkOutcome], stage: str, chunk: Chunk) -> ChunkOutcome:
+    try:
+        return task.result()
+    except BrokenProcessPool:
+        return ChunkOutcome(
+            chunk=chunk,
+            stage=stage,
+            state=STOPPED,
+            counts=Counts(),
+            fresh=Counts(),
+            seconds=0.0,
+            reason="a worker process died; what it made durable is in the ledger",
+        )
+
+
+def _tell(news: Queue[News], progress: Progress) -> None:
+    try:
+        while True:
+            progress(*news.get_nowait())
+    except Empty:
+        return
+
+
+class _Worker:
+    """What a worker process keeps between tasks."""
+
+    engine: Engine
+    news: Queue[News]
+
+
+def _start(assembly: Assembly, news: Queue[News], parent: int) -> None:
+    _end_with(parent)
+    _Worker.engine, _Worker.news = assembly.engine(), news
+
+
+def _attempt(stage: str, chunk: Chunk, standing: Standing | None) -> ChunkOutcome:
+    if standing is not None:
+        _Worker.engine.standings.adopt(chunk, standing)
+    return _Worker.engine.attempt(stage, chunk, _send)
+
+
+def _send(stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
+    _Worker.news.put((stage, chunk, done, counts))
+
+
+def _end_with(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies, a SIGKILL included (Linux)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

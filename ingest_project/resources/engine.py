@@ -1,0 +1,226 @@
+"""Engine: one process's ready parts for one entity, and the three things done with them: plan, validate,
+deliver.
+
+Used by Dagster's IO managers, by the command line and by worker processes alike. Knows no Dagster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.core.errors import (
+    ChunkBusy,
+    LeaseLost,
+    PermanentFailure,
+    TransientFailure,
+)
+from ingest_project.core.limits import MemoryBudget
+from ingest_project.core.loading import Loader, LoadResult, LoadSettings
+from ingest_project.core.model import Chunk, Counts, KeySchema, Work
+from ingest_project.core.outcomes import BUSY, FAILED, SEALED, STOPPED, ChunkOutcome
+from ingest_project.core.ports import PartStore, Progress, Sink, Source
+from ingest_project.core.retrying import RateGovernor, RetryPolicy
+from ingest_project.core.streaming import PartStream
+from ingest_project.core.validating import Validator
+from ingest_project.formats.bulk import key_reader
+from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.resources.destinations import Destination, TableDestination
+from ingest_project.resources.knobs import Knobs
+from ingest_project.resources.standings import Standings
+
+BUSY_PATIENCE = 2.0
+"""A busy chunk is asked for again until two leases have passed: by then its owner has ended or is dead."""
+
+
+def quiet(stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
+    """A Progress that tells nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The ports' implementations that an engine works with.
+
+    Attributes:
+        standings: Names the records that later ones supersede.
+        destinations: Stage -> store.
+    """
+
+    ledger: SqlLedger
+    source: Source
+    parts: PartStore
+    standings: Standings
+    destinations: dict[str, Destination]
+
+
+class Engine:
+    """Runs chunks of one entity through a stage, one after another, in this process. Use as a context
+    manager.
+
+    Args:
+        owner: Name under which chunks are claimed.
+        knobs: Batching, retry and memory limits.
+    """
+
+    def __init__(
+        self,
+        spec: EntitySpec,
+        parts: Parts,
+        *,
+        owner: str,
+        knobs: Knobs,
+        clock: Callable[[], float] = time.monotonic,
+        rng: Random | None = None,
+    ) -> None:
+        self.spec, self.owner, self.knobs = spec, owner, knobs
+        self.ledger, self.source, self.parts = parts.ledger, parts.source, parts.parts
+        self.standings, self.destinations = parts.standings, parts.destinations
+        self._clock, self._rng = clock, rng or Random()
+        self._runner = asyncio.Runner(loop_factory=event_loop_factory())
+        self._loaders: dict[tuple[str, str], Loader] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for destination in self.destinations.values():
+            self._runner.run(destination.close())
+        self._runner.close()
+
+    def run(self, stage: str, chunks: Sequence[Chunk], progress: Progress = quiet) -> Iterator[ChunkOutcome]:
+        """Take chunks through ``stage`` in order; one that fails does not keep the next from its turn.
+
+        Raises:
+            CountLost: A count does not add up: a defect, so nothing goes on.
+        """
+        if stage != "validated":
+            self.standings.prepare(chunks)
+        for chunk in chunks:
+            yield self.attempt(stage, chunk, progress)
+
+    def attempt(self, stage: str, chunk: Chunk, progress: Progress = quiet) -> ChunkOutcome:
+        """One chunk through one stage; what went wrong is in the outcome."""
+        started = self._clock()
+        deadline = started + BUSY_PATIENCE * self.knobs.lease_seconds
+        while True:
+            try:
+                if stage == "validated":
+                    return self._validate(chunk, progress)
+                return self._runner.run(self._deliver(stage, chunk, progress))
+            except ChunkBusy as error:
+                if self._clock() >= deadline:
+                    return self._ended(stage, chunk, BUSY, started, str(error))
+                time.sleep(0.5)
+            except (TransientFailure, LeaseLost) as error:
+                return self._ended(stage, chunk, STOPPED, started, str(error))
+            except (PermanentFailure, OSError) as error:
+                return self._ended(stage, chunk, FAILED, started, str(error))
+
+    def differences(self, stage: str, chunk: Chunk, lines: Sequence[bytes]) -> list[str]:
+        """Read these records back from the stage's target; one text for each that is missing or not equal."""
+        return self._runner.run(self.destinations[stage].differences(chunk.target, chunk.keys, lines))
+
+    def keys_of(self, target: str, wanted: KeySchema | None) -> KeySchema:
+        """The key of the target's table; made with ``wanted`` where it is missing and may be made.
+
+        Raises:
+            TargetMissing: It is missing and may not be made, or nobody knows with which key.
+        """
+        table = self.destinations["table"]
+        if not isinstance(table, TableDestination):
+            raise TypeError(f"{table!r} has no keys")
+        return self._runner.run(table.keys_of(target, wanted))
+
+    def _validate(self, chunk: Chunk, progress: Progress) -> ChunkOutcome:
+        validator = Validator(
+            source=self.source,
+            admission=self.spec.admission,
+            parts=self.parts,
+            ledger=self.ledger,
+            clock=self._clock,
+        )
+        return _outcome(chunk, "validated", validator.validate(chunk, self.owner, progress))
+
+    async def _deliver(self, stage: str, chunk: Chunk, progress: Progress) -> ChunkOutcome:
+        destination = self.destinations[stage]
+        loader = await self._loader(stage, chunk)
+        standing = self.standings.of(chunk)
+        stream = PartStream(
+            parts=self.parts,
+            chunk=chunk,
+            losers=standing.losers,
+            encode=destination.encoder(chunk.keys),
+            key_of=key_reader(chunk.keys),
+        )
+        identity = await loader.sink.identity()
+        work = Work(chunk=chunk, stage=stage, identity=identity, horizon=standing.horizon)
+        result = await loader.load(work, stream, self.owner, progress)
+        self.standings.forget(chunk)
+        return _outcome(chunk, stage, result)
+
+    async def _loader(self, stage: str, chunk: Chunk) -> Loader:
+        """One loader for each target: window and budget live as long as the engine does."""
+        known = self._loaders.get((stage, chunk.target))
+        if known is None:
+            sink = await self.destinations[stage].open(chunk.target, chunk.keys)
+            known = self._loaders[(stage, chunk.target)] = self._make_loader(sink)
+        return known
+
+    def _make_loader(self, sink: Sink) -> Loader:
+        knobs = self.knobs
+        return Loader(
+            sink=sink,
+            ledger=self.ledger,
+            retry=RetryPolicy(
+                attempts=knobs.attempts, base=knobs.base_seconds, factor=knobs.factor, cap=knobs.cap_seconds
+            ),
+            budget=MemoryBudget(knobs.memory_bytes),
+            governor=RateGovernor(self._clock, most=knobs.in_flight),
+            clock=self._clock,
+            sleep=asyncio.sleep,
+            rng=self._rng,
+            settings=LoadSettings(lease=knobs.lease_seconds),
+        )
+
+    def _ended(self, stage: str, chunk: Chunk, state: str, started: float, reason: str) -> ChunkOutcome:
+        """An attempt that raised: the counts are what the ledger has."""
+        rows = self.ledger.status(chunk.entity, chunk.date)
+        known = [row.counts for row in rows if row.chunk_id == chunk.id and row.stage == stage]
+        return ChunkOutcome(
+            chunk=chunk,
+            stage=stage,
+            state=state,
+            counts=known[0] if known else Counts(),
+            fresh=Counts(),
+            seconds=self._clock() - started,
+            reason=reason,
+        )
+
+
+def _outcome(chunk: Chunk, stage: str, result: LoadResult) -> ChunkOutcome:
+    return ChunkOutcome(
+        chunk=chunk,
+        stage=stage,
+        state=SEALED if result.sealed else FAILED,
+        counts=result.counts,
+        fresh=result.new,
+        seconds=result.seconds,
+        reason=result.reason,
+    )
+
+
+def event_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed; None is asyncio's own loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

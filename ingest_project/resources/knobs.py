@@ -1,0 +1,47 @@
+"""Knobs: batching, retry and memory limits of one engine, as plain picklable numbers. Nothing is read or
+decided here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest_project.resources.deployments import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knobs:
+    """What a user may turn; defaults come from Settings, Dagster's resources override them.
+
+    Attributes:
+        in_flight: Requests under way at once, at most.
+        memory_bytes: Bytes of batches held at once, at most.
+        workers: Processes over chunks.
+        lease_seconds: A claim without a sign of life is free for others after this.
+        attempts, base_seconds, factor, cap_seconds: See core.retrying.RetryPolicy.
+        part_bytes: Uncompressed size of one validated part.
+        min_chunk_bytes: No file is cut into chunks smaller than this.
+    """
+
+    in_flight: int
+    memory_bytes: int
+    workers: int = 1
+    lease_seconds: float = 20.0
+    attempts: int = 10
+    base_seconds: float = 0.5
+    factor: float = 2.0
+    cap_seconds: float = 30.0
+    part_bytes: int = 16 * 2**20
+    min_chunk_bytes: int = 8 * 2**20
+
+
+def knobs_of(settings: Settings) -> Knobs:
+    """The deployment's defaults."""
+    return Knobs(
+        in_flight=settings.limits.in_flight,
+        memory_bytes=settings.limits.memory_bytes,
+        workers=settings.limits.workers,
+        lease_seconds=settings.limits.lease_seconds,
+        attempts=settings.retry.attempts,
+        base_seconds=settings.retry.base,
+        cap_seconds=settings.retry.cap,
+    )

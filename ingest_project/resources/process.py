@@ -1,0 +1,31 @@
+"""What this process uses: resident memory now and at its peak. Linux figures, from the kernel's own
+account."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import psutil
+
+
+def peak_rss() -> int:
+    """Greatest resident set of this process so far, bytes (VmHWM; elsewhere getrusage)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def tree_rss() -> int:
+    """Resident bytes of this process and its children now."""
+    me = psutil.Process()
+    total: int = me.memory_info().rss
+    for child in me.children(recursive=True):
+        try:
+            total += child.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
