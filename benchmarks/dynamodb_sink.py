@@ -132,6 +132,8 @@ def main() -> None:
                 lambda: with_sink(url, lines, arguments.items, 64),
             ),
         }
+        with_boto3(url, records, ITEMS_A_BATCH)
+        with_sink(url, lines, ITEMS_A_BATCH, 1)
         costs: dict[str, list[Cost]] = {name: [] for name in rows}
         for _ in range(arguments.rounds):
             for name, (_, work) in rows.items():

@@ -110,6 +110,8 @@ def main() -> None:
                 lambda: with_sink(url, sources, arguments.documents),
             ),
         }
+        with_helpers(url, sources, DOCUMENTS_A_BATCH)
+        with_sink(url, sources, DOCUMENTS_A_BATCH)
         costs: dict[str, list[Cost]] = {name: [] for name in rows}
         for _ in range(arguments.rounds):
             for name, (_, work) in rows.items():
