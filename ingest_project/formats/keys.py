@@ -61,7 +61,7 @@ def key_text(parts: Sequence[KeyPart]) -> str:
     return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts)
 
 
-def id_text(parts: Sequence[KeyPart]) -> str:
+def document_id(parts: Sequence[KeyPart]) -> str:
     """The key as an OpenSearch ``_id``: its text, or ``blake2b:`` and its hash when that is too long."""
     text = key_text(parts)
     if len(text) <= ID_BYTES // 4 or len(text.encode()) <= ID_BYTES:

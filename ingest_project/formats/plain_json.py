@@ -1,4 +1,4 @@
-"""Part lines -> plain JSON documents with exact numbers.
+"""Part lines -> plain JSON documents with exact numbers, and the key of a part line.
 
 Part lines were checked when they were written: here nothing is checked again, only taken apart.
 """
@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from ingest_project.core.model import KeySchema
+from ingest_project.formats.json_tree import decode_text
+from ingest_project.formats.keys import KeyPart, number_part
 from ingest_project.formats.numbers import legal_json
+from ingest_project.formats.typed_values import binary
 
 Typed = dict[str, msgspec.Raw]
 """A typed value, its one entry still text."""
@@ -40,6 +44,28 @@ def document(attributes: dict[str, Typed]) -> bytes:
 def plain_document(line: bytes) -> bytes:
     """``document`` of a part line."""
     return document(attributes(line))
+
+
+def item_key(item: dict[str, Typed], keys: KeySchema) -> tuple[KeyPart, ...]:
+    """The canonical key among the attributes of a part line."""
+    return tuple(_key_part(kind, bytes(item[name][kind])) for name, kind in keys.parts)
+
+
+def line_key(line: bytes, keys: KeySchema) -> tuple[KeyPart, ...]:
+    """The canonical key of a part line."""
+    return item_key(attributes(line), keys)
+
+
+def typed_key(line: bytes, keys: KeySchema) -> dict[str, dict[str, str]]:
+    """The key of a part line as GetItem wants it, e.g. ``{"id": {"S": "1"}}``."""
+    item = attributes(line)
+    return {name: {kind: decode_text(bytes(item[name][kind]))} for name, kind in keys.parts}
+
+
+def _key_part(kind: str, literal: bytes) -> KeyPart:
+    if kind == "N":
+        return number_part(literal[1:-1])
+    return KeyPart(kind, binary(literal) if kind == "B" else decode_text(literal).encode())
 
 
 def _plain(value: Typed) -> object:

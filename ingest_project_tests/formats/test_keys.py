@@ -22,7 +22,7 @@ def test_different_composite_keys_have_different_bytes_texts_and_ids(
     assert same == (keys.key_bytes(one) == keys.key_bytes(other))
     assert same == (keys.key_hash(one) == keys.key_hash(other))
     assert same == (keys.key_text(one) == keys.key_text(other))
-    assert same == (keys.id_text(one) == keys.id_text(other))
+    assert same == (keys.document_id(one) == keys.document_id(other))
 
 
 def hashed(raw: bytes, kind: str) -> bytes:
@@ -44,8 +44,8 @@ def test_a_single_key_is_its_own_text() -> None:
 
 
 def test_a_document_id_fits_into_512_bytes() -> None:
-    assert keys.id_text([KeyPart("S", b"x" * 512)]) == "x" * 512
-    long = keys.id_text([KeyPart("S", "ä".encode() * 257)])
+    assert keys.document_id([KeyPart("S", b"x" * 512)]) == "x" * 512
+    long = keys.document_id([KeyPart("S", "ä".encode() * 257)])
     assert long.startswith("blake2b:")
     assert len(long) < 512
 
