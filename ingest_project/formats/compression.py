@@ -6,7 +6,8 @@ A damaged stream still gives every byte that can be inflated before the damage, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from typing import cast
 
 import zstandard
 from isal import igzip_lib
@@ -16,15 +17,16 @@ from ingest_project.formats.window import Damaged
 PIECE = 1 << 20
 """Compressed bytes that go into gzip at once, and inflated bytes that a block holds about."""
 SMALL_PIECE = 2 << 10
-"""Compressed bytes that go into zstd at once: 2 KiB inflate to 64 MiB at worst, and to some 10 KiB of JSON."""
+"""Compressed bytes that go into zstd at once: 2 KiB inflate to some 10 KiB of JSON, to 64 MiB at worst."""
 FINE_PIECE = 64
 """Compressed bytes at once while the last bytes before a damage are looked for."""
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = b"\x2a\x4d\x18"
-_DAMAGE = (igzip_lib.IsalError, zstandard.ZstdError, EOFError)
+_ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
+_DAMAGE = (_ISAL_ERROR, zstandard.ZstdError, EOFError)
 
-Blocks = Iterator[bytes]
+Blocks = Generator[bytes, None, None]
 
 
 def detect(head: bytes) -> str:
@@ -36,7 +38,7 @@ def detect(head: bytes) -> str:
     return ""
 
 
-def peeked(blocks: Iterable[bytes]) -> tuple[str, Blocks]:
+def peeked(blocks: Iterable[bytes]) -> tuple[str, Iterable[bytes]]:
     """Detect the compression of a stream without losing its first bytes."""
     stream = iter(blocks)
     head = b""
@@ -53,8 +55,8 @@ def inflated(kind: str, blocks: Iterable[bytes], again: Callable[[], Iterable[by
     Args:
         kind: As ``detect`` says; ``""`` passes the blocks on.
         blocks: The stored bytes.
-        again: Opens the stored bytes anew. Used only after a damage: decoders lose what they had inflated when
-            they meet one, so a second pass in fine pieces recovers it.
+        again: Opens the stored bytes anew. Used only after a damage: a decoder that meets one loses what it
+            had inflated of that piece, so a second pass in fine pieces recovers it.
 
     Raises:
         Damaged: The stream is truncated or corrupt, after everything before that was delivered.

@@ -1,4 +1,4 @@
-"""Survey: one streaming pass over a file's content -> everything needed to cut it without reading it again."""
+"""Survey: one streaming pass over a file's content -> all that planning needs to cut it."""
 
 from __future__ import annotations
 
