@@ -1,0 +1,131 @@
+"""Dagster on one machine: `dagster dev` (web server, daemon, code server) as one session, started and stopped
+by pid."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from ingest_project.core.errors import ConfigurationError
+from ingest_project.core.ports import Clock
+from ingest_project.local.ports import LOOPBACK, choose
+from ingest_project.local.processes import ProcessMark, alive, start
+from ingest_project.local.services import ServiceFailed
+
+USUAL_PORT = 3000
+STOP_SECONDS = 25.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ui:
+    """A running Dagster: its process and its address."""
+
+    mark: ProcessMark
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+def running(home: Path) -> Ui | None:
+    """The Dagster of this state folder, when it is alive."""
+    try:
+        found = json.loads(_state(home).read_text())
+    except FileNotFoundError:
+        return None
+    ui = Ui(mark=ProcessMark(**found["mark"]), port=found["port"])
+    return ui if alive(ui.mark) else None
+
+
+def up(
+    home: Path,
+    project: Path,
+    environ: Mapping[str, str],
+    *,
+    timeout: float = 120.0,
+    clock: Clock = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Ui:
+    """Start Dagster unless it runs, and wait until its page and its code location answer.
+
+    Args:
+        project: Folder with dagster.yaml and workspace.yaml.
+        environ: Environment of the processes; DAGSTER_HOME in it names the instance's folder.
+
+    Raises:
+        ServiceFailed: It did not come up in time; the message names its log.
+        ConfigurationError: The project's files are not there.
+    """
+    known = running(home)
+    if known is not None:
+        return known
+    _prepare(Path(environ["DAGSTER_HOME"]), project)
+    log = home / "logs" / "dagster.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    port = choose([USUAL_PORT], set())
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    command = [dagster, "dev", "-w", str(project / "workspace.yaml"), "-h", LOOPBACK, "-p", str(port)]
+    ui = Ui(mark=start(command, folder=project, log=log, environ=environ), port=port)
+    _state(home).write_text(json.dumps({"mark": asdict(ui.mark), "port": port}))
+    deadline = clock() + timeout
+    while not _ready(ui):
+        if clock() > deadline or not alive(ui.mark):
+            raise ServiceFailed(f"Dagster did not come up; see {log}")
+        sleep(0.5)
+    return ui
+
+
+def down(home: Path) -> str:
+    """Stop Dagster with all its processes: asks first, forces after 25 s. Returns ``gone``, ``stopped`` or
+    ``killed``."""
+    ui = running(home)
+    if ui is None:
+        return "gone"
+    main = psutil.Process(ui.mark.pid)
+    family = [main, *main.children(recursive=True)]
+    # SIGINT is what `dagster dev` passes on to its children; SIGTERM would leave them alone.
+    main.send_signal(signal.SIGINT)
+    _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for process in left:
+        process.kill()
+    psutil.wait_procs(left, timeout=5)
+    alive(ui.mark)
+    return "killed" if left else "stopped"
+
+
+def _prepare(instance: Path, project: Path) -> None:
+    if not (project / "workspace.yaml").exists():
+        raise ConfigurationError(f"{project} is no checkout of this project: workspace.yaml is missing")
+    instance.mkdir(parents=True, exist_ok=True)
+    if not (instance / "dagster.yaml").exists():
+        shutil.copy(project / "dagster.yaml", instance / "dagster.yaml")
+
+
+def _ready(ui: Ui) -> bool:
+    """Whether the web server answers and has loaded the code location."""
+    query = json.dumps(
+        {"query": "{workspaceOrError{... on Workspace{locationEntries{loadStatus}}}}"}
+    ).encode()
+    request = urllib.request.Request(
+        f"{ui.url}/graphql", data=query, headers={"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
+            entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(entries) and all(entry["loadStatus"] == "LOADED" for entry in entries)
+
+
+def _state(home: Path) -> Path:
+    return home / "dagster.json"
