@@ -166,6 +166,14 @@ async def _serve(arguments: argparse.Namespace) -> None:
     await server.stop()
 
 
+def _fast_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 def main(argv: list[str] | None = None) -> None:
     """Serve until standard input ends; the first line of output is ``{"url": ...}``."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -175,9 +183,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--keep", action="store_true", help="keep what is written in memory")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that every write takes")
     arguments: Any = parser.parse_args(argv)
-    from ingest_project.sinks.http import run
-
-    run(lambda: _serve(arguments))
+    with asyncio.Runner(loop_factory=_fast_loop) as runner:
+        runner.run(_serve(arguments))
 
 
 if __name__ == "__main__":
