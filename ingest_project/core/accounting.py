@@ -13,6 +13,9 @@ from ingest_project.core.errors import CountLost
 from ingest_project.core.limits import Cut
 from ingest_project.core.model import Batch, Counts, Position, Rejection, WriteReport
 
+LETTER_BYTES = 512
+"""What a rejection weighs beside its raw bytes."""
+
 
 @dataclass(slots=True)
 class Traffic:
@@ -36,6 +39,7 @@ class Prefix:
         self._from = position.ordinal
         self._written = self._superseded = self._unchanged = self._bytes = 0
         self._rejections: list[Rejection] = []
+        self._weight = 0
 
     def push(self, cut: Cut) -> None:
         self._cuts.append(cut)
@@ -53,6 +57,7 @@ class Prefix:
                 self._bytes += cut.batch.size
             if cut.rejections:
                 self._rejections += cut.rejections
+                self._weight += sum(LETTER_BYTES + len(letter.raw) for letter in cut.rejections)
         if cut is not None:
             self.position = Position(cut.end, cut.token)
 
@@ -67,9 +72,9 @@ class Prefix:
         return self.position.ordinal - self._from
 
     @property
-    def rejected(self) -> int:
-        """Rejections that wait for the next ``take``."""
-        return len(self._rejections)
+    def weight(self) -> int:
+        """Bytes of the rejections that wait for the next ``take``."""
+        return self._weight
 
     def take(self) -> tuple[Position, Counts, list[Rejection]]:
         """The position, and what is new since the last call."""
@@ -89,7 +94,7 @@ class Prefix:
             raise CountLost(f"up to item {self.position.ordinal} the account does not add up: {counts}")
         self._from = self.position.ordinal
         self._written = self._superseded = self._unchanged = self._bytes = 0
-        self._rejections, self.traffic = [], Traffic()
+        self._rejections, self._weight, self.traffic = [], 0, Traffic()
         return self.position, counts, rejections
 
 

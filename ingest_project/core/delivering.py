@@ -157,7 +157,7 @@ class Courier:
             return WriteReport(refusals=(Refusal(index=0, reason=str(failure)),)), None
         check_report(batch, report)
         again = len(report.retry)
-        self._governor.report(len(batch.bodies) - again, throttled=report.throttled)
+        self._governor.report(len(batch.bodies) - again, again, throttled=report.throttled)
         self._account.sent(again, report.throttled)
         return report, error
 

@@ -135,14 +135,15 @@ class Flight:
         self._reading = asyncio.ensure_future(self._offload(lambda: pull(blocks)))
 
     async def _dispatch(self, cut: Cut) -> None:
+        while self.steps.full:
+            await self._news()
         batch = cut.batch
         self.steps.prefix.push(cut)
         if batch is None:
             self.steps.settle(cut)
             return
         while not self._roomy(batch):
-            self._room = asyncio.get_running_loop().create_future()
-            await self._room
+            await self._news()
         before = {self._flying[key] for key in cut.hashes if key in self._flying}
         if not before and not self._gate.try_enter():
             try:
@@ -154,6 +155,10 @@ class Flight:
         self._tasks.add(task)
         for key in cut.hashes:
             self._flying[key] = task
+
+    async def _news(self) -> None:
+        self._room = asyncio.get_running_loop().create_future()
+        await self._room
 
     def _roomy(self, batch: Batch) -> bool:
         return self.steps.prefix.ahead <= MOST_AHEAD and self._budget.take(batch.size, alone=not self._tasks)
@@ -180,9 +185,10 @@ class Flight:
             for key in cut.hashes:
                 if self._flying.get(key) is task:
                     del self._flying[key]
-            self._make_room()
+            self.make_room()
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
+        """Something ended or became durable: the feeder may look again."""
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 

@@ -124,6 +124,7 @@ class Loader:
             progress=progress,
             started=started,
             abort=flight.abort,
+            moved=flight.make_room,
         )
         flight.courier = Courier(
             sink=self._sink,

@@ -105,9 +105,13 @@ class RateGovernor:
     close.
 
     Window: doubles each round trip until the first objection, is halved at most once in ``calm`` seconds,
-    then grows by one request a round trip; always within [1, most]. Pace: unlimited until the first
-    objection, then ``backoff`` times what the target really took lately (at the least half of the pace
-    before); it grows by ``growth`` a second and ever faster while nobody objects.
+    then grows by one request a round trip; always within [1, most].
+
+    Pace: unlimited until the first objection that a measurement stands behind. An objection lowers it to
+    ``backoff`` times what the target took lately, or by as much when the target took nearly everything; then
+    it
+    climbs along a cubic: back at the old value after ``recovery`` seconds, slow around it, ever faster beyond
+        it.
 
     Args:
         most: Largest window.
@@ -125,18 +129,19 @@ class RateGovernor:
         start: int = 8,
         calm: float = 0.5,
         backoff: float = 0.9,
-        growth: float = 0.05,
+        recovery: float = 4.0,
     ) -> None:
         if most < 1:
             raise ValueError(f"at least one request must be in flight, not {most}")
-        self._clock, self._most, self._calm = clock, float(most), calm
-        self._backoff, self._growth = backoff, growth
+        self._clock, self._most = clock, float(most)
+        self._calm, self._backoff, self._recovery = calm, backoff, recovery
         self._window = float(max(1, min(start, most)))
-        self._pace: float | None = None
+        self._slow_start = True
         now = clock()
-        self._objected, self._grown, self._ready, self._since = now - calm, now, now, now
-        self._taken, self._rate = 0, 0.0
-        self._slow = True
+        self._objected, self._ready, self._since = now - calm, now, now
+        self._taken = self._refused = 0
+        self._rate, self._share = 0.0, 0.0
+        self._former = self._low = 0.0
 
     @property
     def window(self) -> int:
@@ -145,44 +150,52 @@ class RateGovernor:
 
     @property
     def pace(self) -> float | None:
-        """Items a second, ``None`` while the target never objected."""
-        return self._pace
+        """Items a second now, ``None`` while nothing limits them."""
+        return self._pace(self._clock()) if self._former else None
 
     def delay(self, items: int) -> float:
         """Reserve ``items`` and return the seconds to wait before they are sent."""
-        if self._pace is None:
+        if not self._former:
             return 0.0
         now = self._clock()
-        self._grow(now)
         begin = max(self._ready, now)
-        self._ready = begin + min(items / self._pace, self.LONGEST_WAIT)
+        self._ready = begin + min(items / self._pace(now), self.LONGEST_WAIT)
         return begin - now
 
-    def report(self, taken: int, *, throttled: bool) -> None:
-        """Tell what became of one request: items that the target took, and whether it objected to the
-        rate."""
+    def report(self, taken: int, refused: int, *, throttled: bool) -> None:
+        """Tell what became of one request: items taken, items not taken this time, and whether the target
+        objected to the rate."""
         now = self._clock()
         self._taken += taken
+        self._refused += refused
         if now - self._since >= self._calm:
-            self._rate = self._taken / (now - self._since)
-            self._taken, self._since = 0, now
+            self._measure(now)
         if throttled:
             self._object(now)
         elif self._window < self._most:
-            self._window = min(self._most, self._window + (1.0 if self._slow else 1.0 / self._window))
+            self._window = min(self._most, self._window + (1.0 if self._slow_start else 1.0 / self._window))
+
+    def _measure(self, now: float) -> None:
+        total = self._taken + self._refused
+        self._rate = self._taken / (now - self._since)
+        self._share = self._refused / total if total else 0.0
+        self._taken, self._refused, self._since = 0, 0, now
 
     def _object(self, now: float) -> None:
-        if now - self._objected < self._calm:
+        wait = self._calm if self._former else self._calm / 5
+        if now - self._objected < wait:
             return
-        if now - self._since >= self._calm / 4:
-            self._rate = self._taken / (now - self._since)
-        self._window, self._slow = max(1.0, self._window / 2), False
-        former = self._rate if self._pace is None else self._pace
-        self._pace = max(1.0, self._rate * self._backoff, former / 2)
-        self._objected = self._grown = now
+        if now - self._since >= wait:
+            self._measure(now)
+        former = self._pace(now) if self._former else self._rate
+        self._objected, self._slow_start = now, False
+        self._window = max(1.0, self._window / 2)
+        if former:
+            # A target that refuses much takes what it can: the measured rate is its capacity.
+            self._former = min(former, self._rate) if self._share > 0.2 else former
+            self._former = max(1.0, self._former)
+            self._low = self._former * self._backoff
 
-    def _grow(self, now: float) -> None:
-        if self._pace is not None and now > self._grown:
-            faster = 1.0 + (now - self._objected) / 10.0
-            self._pace *= 1.0 + min(1.0, self._growth * (now - self._grown) * faster)
-            self._grown = now
+    def _pace(self, now: float) -> float:
+        rest = 1.0 - (now - self._objected) / self._recovery
+        return self._former - (self._former - self._low) * rest**3

@@ -28,13 +28,13 @@ class LoadSettings:
             sent in its last tenth.
         step_seconds: The ledger advances this often while there is news,
         step_items: or as soon as so many items are durable,
-        step_rejections: or so many rejections wait.
+        step_bytes: or the rejections that wait have this size; at eight times of it nothing new is sent.
     """
 
     lease: float = 60.0
     step_seconds: float = 1.0
     step_items: int = 50_000
-    step_rejections: int = 1000
+    step_bytes: int = 1 << 20
 
 
 class Steps:
@@ -49,7 +49,7 @@ class Steps:
 
     Args:
         started: When the claim was asked for.
-        abort: Told when an advance failed.
+        abort: Told when an advance failed; ``moved``: when one succeeded.
     """
 
     def __init__(
@@ -64,11 +64,12 @@ class Steps:
         progress: Progress | None,
         started: float,
         abort: Callable[[BaseException], None],
+        moved: Callable[[], None],
     ) -> None:
         self.prefix, self.new = Prefix(claim.position), Counts()
         self._ledger, self._claim, self._settings = ledger, claim, settings
         self._clock, self._sleep, self._offload = clock, sleep, offload
-        self._progress, self._abort = progress, abort
+        self._progress, self._abort, self._moved = progress, abort, moved
         self._started = self._renewed = started
         self._advancing: asyncio.Task[None] | None = None
         self._unsure = False
@@ -78,12 +79,17 @@ class Steps:
         if self._clock() >= self._renewed + 0.9 * self._settings.lease:
             raise LeaseLost(f"{self._claim.owner} could not renew chunk {self._claim.work.chunk.id} in time")
 
+    @property
+    def full(self) -> bool:
+        """So many rejections wait for the ledger that nothing new must be sent."""
+        return self.prefix.weight >= 8 * self._settings.step_bytes
+
     def settle(self, cut: Cut) -> None:
         """The cut is done; advances when enough has come together."""
         cut.done = True
         prefix, settings = self.prefix, self._settings
         prefix.settle()
-        if prefix.fresh >= settings.step_items or prefix.rejected >= settings.step_rejections:
+        if prefix.fresh >= settings.step_items or prefix.weight >= settings.step_bytes:
             self._soon()
 
     async def beat(self) -> None:
@@ -115,6 +121,7 @@ class Steps:
             self._advancing = None
         self._renewed = asked
         self.new += counts
+        self._moved()
         if self._progress is not None:
             work = self._claim.work
             self._progress(work.stage, work.chunk, position.ordinal, self._claim.counts + self.new)

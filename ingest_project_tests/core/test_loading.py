@@ -1,0 +1,398 @@
+"""The loader, scene by scene: what is sent again, what is counted, and how a load ends."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+
+from ingest_project.core.errors import (
+    BadInput,
+    ChunkBusy,
+    CountLost,
+    LeaseLost,
+    PermanentFailure,
+    SourceChanged,
+    TransientFailure,
+)
+from ingest_project.core.limits import BatchLimits, MemoryBudget
+from ingest_project.core.loading import LoadSettings
+from ingest_project.core.model import Batch, Chunk, Counts, Position, Rejection, WriteReport
+from ingest_project.core.retrying import RetryPolicy
+from ingest_project.testing.doubles import FakeClock, InMemorySink, ListStream
+from ingest_project.testing.faults import Answer, FaultScript
+from ingest_project.testing.playing import Stage
+from ingest_project.testing.samples import key_hash, sample_chunk, sample_work
+
+FAULT = BadInput(uri="file:///in/a.json", offset=77, expected="a comma")
+
+
+def bodies(count: int) -> list[bytes]:
+    return [b"k%d=v" % number for number in range(count)]
+
+
+def state_of(stage: Stage) -> str:
+    (row,) = stage.ledger.status()
+    return row.state
+
+
+def test_every_item_arrives_and_the_chunk_is_sealed_behind_one_flush() -> None:
+    stage = Stage()
+    sink = stage.sink()
+    result = stage.load(ListStream(bodies(50)), sink=sink)
+    assert result.sealed
+    assert set(bodies(50)) == set(stage.table.values())
+    assert (50, 50, 1) == (result.counts.sent, result.counts.written, sink.flushes)
+    assert sum(map(len, bodies(50))) == result.counts.bytes
+    assert len(sink.log) == result.counts.requests
+    assert Position(50) == stage.ledger.position(sample_chunk(), "table")
+
+
+def test_an_empty_chunk_is_sealed_without_a_request() -> None:
+    stage = Stage()
+    sink = stage.sink()
+    assert stage.load(ListStream([]), sink=sink).sealed
+    assert [] == sink.log
+
+
+def test_as_many_requests_are_in_flight_as_the_window_allows() -> None:
+    stage = Stage(window=5)
+    sink = stage.sink()
+    stage.load(ListStream(bodies(200)), sink=sink)
+    assert 5 == sink.most_in_flight
+
+
+def test_only_what_was_not_taken_is_sent_again() -> None:
+    stage = Stage(limits=BatchLimits(count=10, bytes=1000), window=1)
+    sink = stage.sink(FaultScript([Answer.PARTIAL]))
+    result = stage.load(ListStream(bodies(10)), sink=sink)
+    first, second = sink.log
+    assert 0 < len(second) < len(first)
+    assert (10, len(second), 2) == (result.counts.written, result.counts.retries, result.counts.requests)
+
+
+def test_a_throttled_request_is_counted_and_shrinks_the_window() -> None:
+    stage = Stage(window=8)
+    sink = stage.sink(FaultScript([Answer.THROTTLE_ALL] * 3))
+    result = stage.load(ListStream(bodies(40)), sink=sink)
+    assert (3, 40) == (result.counts.throttles, result.counts.written)
+
+
+def test_retries_wait_with_growing_time() -> None:
+    stage = Stage(latency=0.0)
+    begin = stage.clock()
+    policy = RetryPolicy(base=10.0, cap=1000.0, attempts=6)
+    stage.settings = LoadSettings(lease=5000.0)
+    stage.load(ListStream(bodies(1)), sink=stage.sink(FaultScript([Answer.LOST_BEFORE] * 5)), retry=policy)
+    assert 20 < stage.clock() - begin < 10 + 20 + 40 + 80 + 160
+
+
+def test_used_up_attempts_raise_and_keep_what_is_durable() -> None:
+    stage = Stage(limits=BatchLimits(count=2, bytes=100), window=1)
+    script = FaultScript([Answer.OK, Answer.OK, *[Answer.LOST_BEFORE] * 50])
+    with pytest.raises(TransientFailure, match="gave up after 3 attempts: connection reset"):
+        stage.load(ListStream(bodies(20)), sink=stage.sink(script), retry=RetryPolicy(attempts=3))
+    assert "open" == state_of(stage)
+    assert Position(4) == stage.ledger.position(sample_chunk(), "table")
+    result = stage.load(ListStream(bodies(20)), owner="two")
+    assert (20, 16) == (result.counts.written, result.new.written)
+
+
+def test_progress_of_a_batch_starts_its_attempts_anew() -> None:
+    stage = Stage(limits=BatchLimits(count=32, bytes=1000), window=1)
+    script = FaultScript([Answer.LOST_BEFORE, Answer.PARTIAL] * 3)
+    result = stage.load(ListStream(bodies(32)), sink=stage.sink(script), retry=RetryPolicy(attempts=3))
+    assert result.sealed
+
+
+def test_a_permanent_error_fails_the_chunk_and_raises() -> None:
+    stage = Stage(window=1)
+    script = FaultScript([Answer.OK, Answer.PERMANENT])
+    with pytest.raises(PermanentFailure, match="access denied"):
+        stage.load(ListStream(bodies(20)), sink=stage.sink(script))
+    (row,) = stage.ledger.status()
+    assert ("failed", "access denied", 4) == (row.state, row.reason, row.counts.written)
+
+
+def test_a_sink_that_loses_count_is_never_believed() -> None:
+    stage = Stage()
+    with pytest.raises(CountLost, match="4 items were sent, the report tells of 3"):
+        stage.load(ListStream(bodies(20)), sink=stage.sink(FaultScript([Answer.MISCOUNT])))
+    assert "failed" == state_of(stage)
+
+
+@pytest.mark.parametrize("report", [WriteReport(written=2, retry=(0, 0)), WriteReport(written=3, retry=(4,))])
+def test_a_report_that_names_an_item_twice_or_from_nowhere_is_never_believed(report: WriteReport) -> None:
+    class Liar(InMemorySink):
+        async def write(self, batch: Batch) -> WriteReport:
+            return report
+
+    stage = Stage()
+    with pytest.raises(CountLost, match="names items"):
+        stage.load(ListStream(bodies(4)), sink=Liar(limits=stage.limits))
+
+
+def test_a_bug_releases_the_chunk_and_comes_through() -> None:
+    class Broken(InMemorySink):
+        async def write(self, batch: Batch) -> WriteReport:
+            raise KeyError("bug")
+
+    stage = Stage()
+    with pytest.raises(KeyError):
+        stage.load(ListStream(bodies(4)), sink=Broken())
+    assert "open" == state_of(stage)
+
+
+def test_a_request_that_is_too_large_is_split_until_it_fits() -> None:
+    class Narrow(InMemorySink):
+        async def write(self, batch: Batch) -> WriteReport:
+            self.script = FaultScript([Answer.TOO_LARGE] if len(batch) > 2 else ())
+            return await super().write(batch)
+
+    stage = Stage(window=1)
+    sink = Narrow(limits=BatchLimits(count=10, bytes=1000), table=stage.table)
+    result = stage.load(ListStream(bodies(10)), sink=sink)
+    assert (10, 10) == (result.counts.written, len(stage.table))
+
+
+def test_a_single_item_that_is_too_large_is_a_rejection() -> None:
+    class Tiny(InMemorySink):
+        async def write(self, batch: Batch) -> WriteReport:
+            self.script = FaultScript([Answer.TOO_LARGE] if b"k3=v" in batch.bodies else ())
+            return await super().write(batch)
+
+        def _answer(self, answer: Answer, batch: Batch) -> WriteReport:
+            if answer is Answer.TOO_LARGE:
+                from ingest_project.core.errors import BatchTooLarge
+
+                raise BatchTooLarge("larger than the target takes")
+            return super()._answer(answer, batch)
+
+    stage = Stage(window=1)
+    result = stage.load(ListStream(bodies(8)), sink=Tiny(limits=stage.limits, table=stage.table))
+    assert (7, 1) == (result.counts.written, result.counts.rejected)
+    (letter,) = stage.ledger.rejections(sample_chunk(), "table")
+    assert (3, "larger than the target takes", b"k3=v") == (letter.ordinal, letter.reason, letter.raw)
+
+
+def test_refused_items_become_dead_letters_and_harm_no_neighbour() -> None:
+    stage = Stage()
+    items = bodies(30)
+    items[7], items[19] = b"k7=no", b"k19=no"
+    result = stage.load(ListStream(items))
+    assert (28, 2, 28) == (result.counts.written, result.counts.rejected, len(stage.table))
+    letters = stage.ledger.rejections(sample_chunk(), "table")
+    assert [(7, 70, b"k7=no"), (19, 190, b"k19=no")] == [(each.ordinal, each.offset, each.raw) for each in letters]
+
+
+def test_losers_and_rejections_of_the_stream_are_counted_and_never_sent() -> None:
+    stage = Stage()
+    letter = Rejection(ordinal=2, offset=5, reason="no body", raw=b"x")
+    sink = stage.sink()
+    result = stage.load(ListStream([b"a=1", None, letter, b"b=2", None]), sink=sink)
+    expected = Counts(sent=5, written=2, superseded=2, rejected=1, bytes=6, requests=1)
+    assert expected == result.counts
+    assert (letter,) == stage.ledger.rejections(sample_chunk(), "table")
+
+
+def test_a_broken_input_ends_failed_with_everything_before_it_durable() -> None:
+    stage = Stage()
+    result = stage.load(ListStream(bodies(30), fault=FAULT))
+    assert (False, 30, str(FAULT)) == (result.sealed, result.counts.written, result.reason)
+    (row,) = stage.ledger.status()
+    assert ("failed", str(FAULT), 30) == (row.state, row.reason, row.counts.written)
+    assert 30 == len(stage.table)
+
+
+def test_a_file_that_changed_under_the_reader_fails_its_chunk_only() -> None:
+    result = Stage().load(ListStream(bodies(3), fault=SourceChanged("another etag")))
+    assert (False, "another etag") == (result.sealed, result.reason)
+
+
+def test_a_reader_that_stumbles_releases_the_chunk() -> None:
+    stage = Stage()
+    with pytest.raises(TransientFailure, match="read timed out"):
+        stage.load(ListStream(bodies(30), fault=TransientFailure("read timed out")))
+    assert "open" == state_of(stage)
+
+
+def test_a_sealed_chunk_makes_no_sink_call() -> None:
+    stage = Stage()
+    first = stage.load(ListStream(bodies(30)))
+    sink = stage.sink()
+    again = stage.load(ListStream(bodies(30)), sink=sink, owner="two")
+    assert ([], 0) == (sink.log, sink.flushes)
+    assert (True, True, first.counts, Counts()) == (again.sealed, again.replayed, again.counts, again.new)
+
+
+def test_a_busy_chunk_raises_and_sends_nothing() -> None:
+    stage = Stage()
+    stage.ledger.claim(sample_work(sample_chunk()), owner="other", lease=60)
+    sink = stage.sink()
+    with pytest.raises(ChunkBusy):
+        stage.load(ListStream(bodies(3)), sink=sink)
+    assert [] == sink.log
+
+
+class Hanging(InMemorySink):
+    """Takes ``seconds`` for each request, and tells when it was asked."""
+
+    def __init__(self, seconds: float, clock: FakeClock, table: dict[bytes, bytes]) -> None:
+        super().__init__(limits=BatchLimits(count=4, bytes=1000), table=table)
+        self._seconds, self._clock = seconds, clock
+        self.asked: list[float] = []
+
+    async def write(self, batch: Batch) -> WriteReport:
+        self.asked.append(self._clock())
+        await asyncio.sleep(self._seconds)
+        return await super().write(batch)
+
+
+def test_a_slow_target_does_not_cost_the_lease() -> None:
+    stage = Stage(window=1)
+    assert stage.load(ListStream(bodies(12)), sink=Hanging(20.0, stage.clock, stage.table)).sealed
+
+
+def test_nothing_is_sent_once_another_owner_has_the_chunk() -> None:
+    stage = Stage(window=2)
+    sink = Hanging(0.3, stage.clock, stage.table)
+    taken: list[float] = []
+
+    def take_over(stage_name: str, chunk: Chunk, done: int, counts: Counts) -> None:
+        if not taken:
+            stage.ledger.release(stage.ledger.claim(sample_work(chunk), owner="one", lease=5), "")
+            stage.ledger.claim(sample_work(chunk), owner="two", lease=500)
+            taken.append(stage.clock())
+
+    with pytest.raises(LeaseLost):
+        stage.load(ListStream(bodies(200)), sink=sink, progress=take_over)
+    assert max(sink.asked) <= taken[0] + 0.3 + stage.settings.step_seconds
+    assert "claimed" == state_of(stage)
+
+
+def test_a_loader_that_cannot_renew_fences_itself() -> None:
+    stage = Stage(window=2)
+    sink = Hanging(0.3, stage.clock, stage.table)
+
+    class Stuck:
+        """A ledger whose advance never comes back."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(stage.ledger, name)
+
+    async def never() -> None:
+        await asyncio.sleep(1e6)
+
+    async def offload(call):  # type: ignore[no-untyped-def]
+        result = call()
+        return await never() if result == "stuck" else result
+
+    ledger = Stuck()
+    ledger.advance = lambda *_, **__: "stuck"  # type: ignore[attr-defined]
+    loader = stage.loader(sink, ledger)  # type: ignore[arg-type]
+    loader._offload = offload
+    begin = stage.clock()
+    with pytest.raises(LeaseLost, match="could not renew"):
+        stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(2000)), "one"))
+    assert max(sink.asked) - begin <= 0.9 * stage.settings.lease
+
+
+def test_a_cancelled_load_releases_the_chunk() -> None:
+    stage = Stage()
+    loader = stage.loader(Hanging(50.0, stage.clock, stage.table))
+
+    async def main() -> None:
+        task = asyncio.create_task(loader.load(sample_work(sample_chunk()), ListStream(bodies(40)), "one"))
+        await asyncio.sleep(1.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    stage.clock.run(main())
+    assert "open" == state_of(stage)
+
+
+def test_progress_is_told_at_every_durable_step() -> None:
+    stage = Stage()
+    steps: list[tuple[int, int]] = []
+    stage.load(ListStream(bodies(100)), progress=lambda _, __, done, counts: steps.append((done, counts.sent)))
+    assert len(steps) > 3
+    assert (100, 100) == steps[-1]
+    assert steps == sorted(steps)
+    assert all(done == sent for done, sent in steps)
+
+
+def test_the_ledger_advances_in_steps_and_not_for_each_batch() -> None:
+    stage = Stage(settings=LoadSettings(lease=60, step_seconds=1.0, step_items=1000))
+    steps: list[int] = []
+    stage.load(ListStream(bodies(2500)), progress=lambda _, __, done, counts: steps.append(done))
+    assert len(steps) <= 12
+
+
+def test_held_bytes_stay_within_the_budget() -> None:
+    stage = Stage(window=64)
+    budget = MemoryBudget(50)
+    loader = stage.loader(stage.sink(), budget=budget)
+    stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(300)), "one"))
+    assert 300 == len(stage.table)
+    assert (0, True) == (budget.held, 0 < budget.peak <= 50)
+
+
+def test_rejections_do_not_pile_up_while_the_ledger_is_busy() -> None:
+    letters = [Rejection(ordinal=at, offset=0, reason="no", raw=b"x" * 1000) for at in range(3000)]
+    stage = Stage(settings=LoadSettings(lease=60, step_seconds=1.0, step_bytes=20_000))
+    sizes: list[int] = []
+    ledger = stage.ledger
+
+    class Counting(type(ledger)):  # type: ignore[misc]
+        def advance(self, claim, position, counts, rejections, *, lease):  # type: ignore[no-untyped-def]
+            sizes.append(len(rejections))
+            super().advance(claim, position, counts, rejections, lease=lease)
+
+    result = stage.load(ListStream(letters), ledger=Counting(stage.clock))
+    assert 3000 == result.counts.rejected
+    assert max(sizes) < 8 * 20_000 / 1000 + 256
+
+
+def test_two_loads_side_by_side_share_window_and_budget() -> None:
+    stage = Stage(window=6)
+    sink, budget = stage.sink(), MemoryBudget(60)
+    loader = stage.loader(sink, budget=budget)
+    chunks = [sample_chunk("a"), sample_chunk("b")]
+
+    async def main() -> None:
+        streams = [ListStream([b"%s%d=v" % (name, n) for n in range(100)]) for name in (b"a", b"b")]
+        await asyncio.gather(
+            *(
+                loader.load(sample_work(chunk), stream, "one")
+                for chunk, stream in zip(chunks, streams, strict=True)
+            )
+        )
+
+    stage.clock.run(main())
+    assert 200 == len(stage.table)
+    assert sink.most_in_flight <= 6
+    assert budget.peak <= 60 + 2 * 4 * 6
+
+
+def test_an_item_waits_for_the_one_with_its_key_and_overtakes_no_other() -> None:
+    stage = Stage(window=16, latency=0.5, limits=BatchLimits(count=1, bytes=100))
+    rng = Random(5)
+    keys = [rng.randrange(4) for _ in range(60)]
+    items = [b"k%d=%d" % (key, at) for at, key in enumerate(keys)]
+    result = stage.load(ListStream(items, hashes=[key_hash(key) for key in keys]))
+    assert result.sealed
+    expected = {b"k%d" % key: item for key, item in zip(keys, items, strict=True)}
+    assert expected == stage.table
+
+
+def test_the_loader_works_with_threads_and_real_time() -> None:
+    from time import monotonic
+
+    stage = Stage()
+    loader = stage.loader(stage.sink())
+    loader._offload, loader._clock, loader._sleep = asyncio.to_thread, monotonic, asyncio.sleep
+    stage.ledger._clock = monotonic
+    result = asyncio.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(500)), "one"))
+    assert (True, 500) == (result.sealed, len(stage.table))
