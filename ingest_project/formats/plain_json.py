@@ -56,12 +56,6 @@ def line_key(line: bytes, keys: KeySchema) -> tuple[KeyPart, ...]:
     return item_key(attributes(line), keys)
 
 
-def typed_key(line: bytes, keys: KeySchema) -> dict[str, dict[str, str]]:
-    """The key of a part line as GetItem wants it, e.g. ``{"id": {"S": "1"}}``."""
-    item = attributes(line)
-    return {name: {kind: decode_text(bytes(item[name][kind]))} for name, kind in keys.parts}
-
-
 def _key_part(kind: str, literal: bytes) -> KeyPart:
     if kind == "N":
         return number_part(literal[1:-1])

@@ -12,7 +12,7 @@ from ingest_project.core.model import KeySchema
 from ingest_project.formats.bulk import bulk_encoder, key_reader
 from ingest_project.formats.dynamodb_json import encode_record
 from ingest_project.formats.keys import document_id
-from ingest_project.formats.plain_json import line_key, plain_document, typed_key
+from ingest_project.formats.plain_json import line_key, plain_document
 from ingest_project_tests.formats.records import RECORDS, exact, json_text, read_json
 
 ID = KeySchema(parts=(("id", "S"),))
@@ -60,6 +60,5 @@ def test_the_key_of_a_line_in_the_forms_that_are_wanted() -> None:
     line = b'{"Item":{"n":{"N":"1.0"},"p":{"S":"a|\\u00e4"}}}'
     assert key_reader(keys)(line) == "a\\|ä|1"
     assert document_id(line_key(line, keys)) == "a\\|ä|1"
-    assert typed_key(line, keys) == {"p": {"S": "a|ä"}, "n": {"N": "1.0"}}
     binary = b'{"Item":{"b":{"B":"YQ=="}}}'
     assert key_reader(KeySchema(parts=(("b", "B"),)))(binary) == "YQ=="
