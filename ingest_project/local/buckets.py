@@ -14,7 +14,8 @@ _PROBE = ".ingest-probe"
 def ensure_bucket(
     endpoint: str, bucket: str, *, deadline: float, clock: Clock, sleep: Callable[[float], None]
 ) -> None:
-    """Create the bucket when it is missing, and write one probe object: only then volumes take data.
+    """Create the bucket when it is missing, and write and read one probe object: an empty one
+    would not touch the volumes, which come up last.
 
     Raises:
         TransientFailure: It could not be done before ``deadline``.
@@ -36,7 +37,8 @@ def ensure_bucket(
             try:
                 if bucket not in {entry["Name"] for entry in client.list_buckets()["Buckets"]}:
                     client.create_bucket(Bucket=bucket)
-                client.put_object(Bucket=bucket, Key=_PROBE, Body=b"")
+                client.put_object(Bucket=bucket, Key=_PROBE, Body=b"probe")
+                client.get_object(Bucket=bucket, Key=_PROBE)["Body"].read()
                 client.delete_object(Bucket=bucket, Key=_PROBE)
                 return
             except (BotoCoreError, ClientError) as error:

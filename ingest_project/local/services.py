@@ -22,7 +22,7 @@ from ingest_project.local.state import Running, Stack, read_running, read_stack,
 
 DEFAULT_BUCKET = "ingest"
 _ATTEMPTS = 3  # a free port can be taken by somebody else between choosing it and listening on it
-_LOG_LIMIT = 32 * 1024 * 1024
+LOG_LIMIT = 32 * 1024 * 1024
 
 
 class ServiceFailed(TransientFailure):
@@ -58,8 +58,8 @@ def up(
 
     Args:
         home: State folder; made when missing.
-        usual_ports: Try a server's usual port first; free ports otherwise.
-        tied: End the servers together with this process (Linux).
+        usual_ports: Prefer the usual ports; the ports of the last start come before them in any case.
+        tied: End the servers together with the calling thread (Linux): for tests.
         timeout: Seconds for all of it.
 
     Raises:
@@ -149,7 +149,7 @@ class _Launcher:
             ports = {}
             for listener, usual in server.ports.items():
                 before = known.ports.get(listener, 0) if known else 0
-                ports[listener] = choose((before, usual) if self.usual_ports else (), taken)
+                ports[listener] = choose((before, usual) if self.usual_ports else (before,), taken)
             mark = self._spawn(server, ports)
             entry = Running(name=server.name, mark=mark, ports=ports)
             stack = replace(stack, servers={**stack.servers, server.name: entry})
@@ -160,7 +160,7 @@ class _Launcher:
         folder = self.home / "services" / server.name
         folder.mkdir(parents=True, exist_ok=True)
         log = _log(self.home, server.name)
-        if log.exists() and log.stat().st_size > _LOG_LIMIT:
+        if log.exists() and log.stat().st_size > LOG_LIMIT:
             log.replace(log.with_suffix(".old.log"))
         command = server.command(folder, ports)
         return processes.start(command, folder=folder, log=log, tied=self.tied)
