@@ -52,8 +52,8 @@ def plan(
     """
     before = previous or ChunkPlan(entity=entity, date=date, slots=slots)
     if slots < 1 or (before.entity, before.date) != (entity, date):
-        raise ValueError(f"cannot plan {entity} {date} in {slots} slots on top of {before.entity}
-        {before.date}")
+        known_as = f"{before.entity} {before.date}"
+        raise ValueError(f"cannot plan {entity} {date} in {slots} slots on top of {known_as}")
     left_out = copies(previous, files) if skip_copies else {}
     known = {(index.file.uri, index.file.etag) for index in before.files}
     fresh = sorted(

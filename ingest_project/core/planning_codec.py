@@ -39,8 +39,7 @@ def from_json(text: str) -> ChunkPlan:
     try:
         document = json.loads(text)
         if document["version"] != VERSION:
-            raise PermanentFailure(f"a plan of version {document['version']} cannot be read by version
-            {VERSION}")
+            raise PermanentFailure(f"a plan of version {document['version']}; known here is {VERSION}")
         return ChunkPlan(
             entity=document["entity"],
             date=document["date"],
