@@ -77,7 +77,7 @@ def stop(mark: ProcessMark, *, grace: float) -> str:
     Returns:
         ``gone`` (was not running), ``stopped`` or ``killed``.
     """
-    process = _find(mark)
+    process = _find(mark) if alive(mark) else None
     if process is None:
         return "gone"
     word = "stopped"
