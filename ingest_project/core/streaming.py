@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ingest_project.core.errors import BadInput, CountLost
 from ingest_project.core.model import Chunk, ItemBlock, PartInfo, Position, Rejection
@@ -18,8 +18,6 @@ Encoded = tuple[Sequence[bytes], Mapping[int, str]]
 EncodeLines = Callable[[Sequence[bytes]], Encoded]
 """Part lines -> sink bodies, one each and in order, and the reasons of those lines (by index) that can have
 none."""
-
-NO_LOSERS: array[int] = array("Q")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class PartStream:
     parts: PartStore
     chunk: Chunk
     key_of: Callable[[bytes], str]
-    losers: array[int] = NO_LOSERS
+    losers: array[int] = field(default_factory=lambda: array("Q"))
     encode: EncodeLines | None = None
 
     def blocks(self, after: Position) -> Iterator[ItemBlock]:

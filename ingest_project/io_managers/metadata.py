@@ -10,9 +10,11 @@ import dagster as dg
 
 from ingest_project.core.outcomes import Summary
 from ingest_project.ledgers.rejections import DeadLetter
+from ingest_project.resources.planner import PlanOutcome
 from ingest_project.resources.process import peak_rss
 
 RAW_SHOWN = 200
+MOST_ROWS = 100
 
 Metadata = Mapping[str, dg.MetadataValue]
 
@@ -55,3 +57,34 @@ def rejection_table(sample: Sequence[DeadLetter]) -> dg.MetadataValue:
         name = PurePosixPath(letter.uri).name
         rows.append(f"| {name} | {letter.offset} | {letter.key} | {letter.reason} | `{raw}` |")
     return dg.MetadataValue.md("\n".join(rows))
+
+
+def plan_metadata(made: PlanOutcome) -> Metadata:
+    """Sums of the date's plan, what was added, what was refused and why."""
+    plan = made.plan
+    chunks: dict[str, int] = {}
+    for chunk in plan.chunks:
+        chunks[chunk.range.uri] = chunks.get(chunk.range.uri, 0) + 1
+    rows = ["| file | shape | bytes | records | chunks | fault |", "|---|---|---|---|---|---|"]
+    for index in plan.files[:MOST_ROWS]:
+        name, fault = PurePosixPath(index.file.uri).name, index.fault
+        told = f"byte {fault.offset}: expected {fault.expected}" if fault else ""
+        parts = chunks.get(index.file.uri, 0)
+        rows.append(
+            f"| {name} | {index.shape} | {index.file.size:,} | {index.records:,} | {parts} | {told} |"
+        )
+    refused = [f"- {uri}: {reason}" for uri, reason in list(made.refused.items())[:MOST_ROWS]]
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(sum(chunk.records for chunk in plan.chunks)),
+        "files": dg.MetadataValue.int(len(plan.files)),
+        "files_added": dg.MetadataValue.int(len(made.added)),
+        "files_refused": dg.MetadataValue.int(len(made.refused)),
+        "files_broken": dg.MetadataValue.int(sum(index.fault is not None for index in plan.files)),
+        "bytes": dg.MetadataValue.int(sum(index.file.size for index in plan.files)),
+        "chunks": dg.MetadataValue.int(len(plan.chunks)),
+        "plan": dg.MetadataValue.md("\n".join(rows)),
+        "peak_memory_mb": dg.MetadataValue.float(round(peak_rss() / 2**20, 1)),
+    }
+    if refused:
+        metadata["refused"] = dg.MetadataValue.md("\n".join(refused))
+    return metadata

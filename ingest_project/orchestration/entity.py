@@ -5,6 +5,7 @@ import dagster as dg
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.model import ChunkPlan
+from ingest_project.io_managers.metadata import plan_metadata
 from ingest_project.io_managers.work import StageWork
 from ingest_project.orchestration.checks import build_checks
 from ingest_project.orchestration.mirror import build_mirror
@@ -50,11 +51,9 @@ def build_planned(spec: EntitySpec) -> dg.AssetsDefinition:
         "chunks and moves none.",
     )
     def planned(context: dg.AssetExecutionContext, ingest: IngestResource) -> ChunkPlan:
-        day = context.partition_key
-        with ingest.engine(spec, owner_of(context.run)) as engine:
-            outcome = engine.plan(day, ingest.files_of(spec, day), context.log.info)
-        context.add_output_metadata(outcome.metadata())
-        return outcome.plan
+        made = ingest.plan(spec, owner_of(context.run), context.partition_key, context.log.info)
+        context.add_output_metadata(plan_metadata(made))
+        return made.plan
 
     return planned
 

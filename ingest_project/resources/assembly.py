@@ -18,6 +18,7 @@ from ingest_project.resources.deployments import Settings
 from ingest_project.resources.destinations import Destination, IndexDestination, TableDestination
 from ingest_project.resources.engine import Engine, Parts
 from ingest_project.resources.knobs import Knobs
+from ingest_project.resources.planner import Planner
 from ingest_project.resources.standings import Standings
 from ingest_project.sinks.parts import LocalPartStore, ObjectPartStore, S3PartStore
 from ingest_project.sinks.plans import LocalPlanStore, PlanStore, S3PlanStore
@@ -65,6 +66,17 @@ class Assembly:
             ),
             owner=self.owner,
             knobs=self.knobs,
+        )
+
+    def planner(self, engine: Engine, target: str = "") -> Planner:
+        """Plans files with the engine's source and database."""
+        return Planner(
+            spec=self.spec,
+            source=engine.source,
+            keys_of=engine.keys_of,
+            table_keys=self.settings.table_keys,
+            min_chunk_bytes=self.knobs.min_chunk_bytes,
+            target=target,
         )
 
     def _destinations(self) -> dict[str, Destination]:

@@ -4,6 +4,7 @@ this one."""
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -18,6 +19,7 @@ from ingest_project.resources.crew import Crew
 from ingest_project.resources.deployments import Settings, load_settings
 from ingest_project.resources.engine import Engine
 from ingest_project.resources.knobs import Knobs, knobs_of
+from ingest_project.resources.planner import Log, PlanOutcome
 from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
 from ingest_project.resources.verdicts import DateView
 from ingest_project.sinks.plans import PlanStore
@@ -58,6 +60,17 @@ class IngestResource(dg.ConfigurableResource[Any]):
     def engine(self, spec: EntitySpec, owner: str) -> Engine:
         """A new engine; use it as a context manager."""
         return self.assembly(spec, owner).engine()
+
+    def plan(self, spec: EntitySpec, owner: str, day: str, log: Log) -> PlanOutcome:
+        """Add what is new in the inbox to the date's plan; files that cannot be planned are marked failed."""
+        assembly = self.assembly(spec, owner)
+        files = self.files_of(spec, day)
+        with assembly.engine() as engine:
+            made = assembly.planner(engine).plan(self.plans().read(spec.name, day), day, files, log)
+            etags = {file.uri: file.etag for file in files}
+            for uri, reason in made.refused.items():
+                engine.ledger.files.mark_failed(uri, etags[uri], reason)
+        return made
 
     def crew(self, spec: EntitySpec, owner: str) -> Crew:
         """A new crew of as many processes as the knobs say; use it as a context manager."""

@@ -154,9 +154,16 @@ class Settings:
         return self.create_tables == "always" or (self.create_tables == "embedded" and local)
 
 
-def load_settings(home: Path | None = None) -> Settings:
-    """The deployment of this process's environment."""
-    return Settings.from_env(os.environ, home)
+def load_settings(home: Path | None = None, turned: Mapping[str, str] | None = None) -> Settings:
+    """The deployment of this process's environment; ``turned`` stands in place of variables of the same
+    name."""
+    return Settings.from_env({**os.environ, **(turned or {})}, home)
+
+
+def child_environment(settings: Settings, turned: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment for one that it starts, with the places of the deployment named."""
+    places = {"INGEST_HOME": str(settings.home), "DAGSTER_HOME": str(settings.dagster_home)}
+    return {**os.environ, **places, "DAGSTER_DISABLE_TELEMETRY": "yes", **(turned or {})}
 
 
 def project_folder() -> Path:

@@ -28,7 +28,7 @@ from ingest_project.core.outcomes import BUSY, FAILED, SEALED, STOPPED, ChunkOut
 from ingest_project.core.ports import PartStore, Progress, Sink, Source
 from ingest_project.core.retrying import RateGovernor, RetryPolicy
 from ingest_project.core.streaming import PartStream
-from ingest_project.core.validating import Validator
+from ingest_project.core.validating import Validator, ValidatorSettings
 from ingest_project.formats.bulk import key_reader
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.destinations import Destination, TableDestination
@@ -83,7 +83,7 @@ class Engine:
         self.standings, self.destinations = parts.standings, parts.destinations
         self._clock, self._rng = clock, rng or Random()
         self._runner = asyncio.Runner(loop_factory=event_loop_factory())
-        self._loaders: dict[tuple[str, str], Loader] = {}
+        self._loaders: dict[tuple[str, str], tuple[Sink, Loader]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -146,12 +146,13 @@ class Engine:
             parts=self.parts,
             ledger=self.ledger,
             clock=self._clock,
+            settings=ValidatorSettings(part_bytes=self.knobs.part_bytes, lease=self.knobs.lease_seconds),
         )
         return _outcome(chunk, "validated", validator.validate(chunk, self.owner, progress))
 
     async def _deliver(self, stage: str, chunk: Chunk, progress: Progress) -> ChunkOutcome:
         destination = self.destinations[stage]
-        loader = await self._loader(stage, chunk)
+        sink, loader = await self._loader(stage, chunk)
         standing = self.standings.of(chunk)
         stream = PartStream(
             parts=self.parts,
@@ -160,18 +161,18 @@ class Engine:
             encode=destination.encoder(chunk.keys),
             key_of=key_reader(chunk.keys),
         )
-        identity = await loader.sink.identity()
+        identity = await sink.identity()
         work = Work(chunk=chunk, stage=stage, identity=identity, horizon=standing.horizon)
         result = await loader.load(work, stream, self.owner, progress)
         self.standings.forget(chunk)
         return _outcome(chunk, stage, result)
 
-    async def _loader(self, stage: str, chunk: Chunk) -> Loader:
+    async def _loader(self, stage: str, chunk: Chunk) -> tuple[Sink, Loader]:
         """One loader for each target: window and budget live as long as the engine does."""
         known = self._loaders.get((stage, chunk.target))
         if known is None:
             sink = await self.destinations[stage].open(chunk.target, chunk.keys)
-            known = self._loaders[(stage, chunk.target)] = self._make_loader(sink)
+            known = self._loaders[(stage, chunk.target)] = (sink, self._make_loader(sink))
         return known
 
     def _make_loader(self, sink: Sink) -> Loader:

@@ -22,7 +22,8 @@ class DateView:
     stages: Sequence[str]
 
     def of_file(self, file: SourceFile) -> str:
-        """Empty when every chunk of the file is sealed in every stage; else why it is not, first cause first."""
+        """Empty when every chunk of the file is sealed in every stage; else why it is not, first cause
+        first."""
         planned = {(index.file.uri, index.file.etag) for index in self.plan.files}
         if (file.uri, file.etag) not in planned:
             return "it is not in the plan"
@@ -36,7 +37,8 @@ class DateView:
         return ""
 
     def has_open(self) -> bool:
-        """Whether a chunk that was validated, up to its fault if need be, was not offered to a later stage."""
+        """Whether a chunk that was validated, up to its fault if need be, was not offered to a later
+        stage."""
         states = self._states()
         for chunk in self.plan.chunks:
             validated = states.get((chunk.id, self.stages[0]))
