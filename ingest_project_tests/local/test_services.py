@@ -17,7 +17,6 @@ import pytest
 from ingest_project import local
 from ingest_project.core.errors import ConfigurationError
 from ingest_project.local import processes
-from ingest_project.local.instance import prepare_dagster_home
 from ingest_project.local.ports import choose, is_free
 from ingest_project.local.servers import SERVERS
 from ingest_project.local.state import Running, Stack, state_file, write_stack
@@ -227,15 +226,3 @@ def test_objects_survive_a_stop_and_a_start_of_the_s3_server(state: Path) -> Non
         else:
             assert client.get_object(Bucket=stack.bucket, Key="kept")["Body"].read() == b"\x00bytes"
         client.close()
-
-
-def test_a_dagster_home_gets_the_project_file_once(tmp_path: Path) -> None:
-    project, home = tmp_path / "project", tmp_path / "home"
-    with pytest.raises(ConfigurationError, match=r"dagster\.yaml is missing"):
-        prepare_dagster_home(home, project)
-    project.mkdir()
-    (project / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    assert prepare_dagster_home(home, project) == home
-    (home / "dagster.yaml").write_text("mine: true\n")
-    prepare_dagster_home(home, project)
-    assert (home / "dagster.yaml").read_text() == "mine: true\n"
