@@ -1,15 +1,19 @@
 """RecordBatch -> Admitted: good records as part lines with key hashes and offsets, bad ones as rejections.
 
-What makes a record good is decided by formats.dynamodb_json; this module only keeps the books.
+What makes a record good is decided by formats.dynamodb_json; this module
+takes the fast way where there is one and keeps the books.
 """
 
 from __future__ import annotations
 
 from ingest_project.core.model import Admitted, KeySchema, RecordBatch, Rejection
 from ingest_project.formats.dynamodb_json import encode_record, key_of, unwrap
+from ingest_project.formats.fast_lines import LineTemplates
 from ingest_project.formats.json_tree import Refused, parse
 from ingest_project.formats.keys import key_hash, key_text
 from ingest_project.formats.typed_values import is_typed
+
+_SPACE = b" \t\r\n"
 
 
 class ItemAdmission:
@@ -23,6 +27,7 @@ class ItemAdmission:
     def __init__(self, keys: KeySchema, *, drop_empty_strings: bool = False) -> None:
         self._keys = keys
         self._drop = drop_empty_strings
+        self._templates = None if drop_empty_strings else LineTemplates(keys)
 
     def __call__(self, batch: RecordBatch) -> Admitted:
         lines: list[bytes] = []
@@ -32,14 +37,23 @@ class ItemAdmission:
         for index, (record, offset) in enumerate(zip(batch.raws, batch.offsets, strict=True)):
             raw = bytes(record)
             try:
-                line, key = encode_record(raw, self._keys, drop_empty_strings=self._drop)
+                line, digest = self._encode(raw.strip(_SPACE))
             except Refused as refused:
                 rejections.append(self._rejection(batch.first + index, offset, refused, raw))
                 continue
             lines.append(line)
-            hashes.append(key_hash(key))
+            hashes.append(digest)
             offsets.append(offset)
         return Admitted(lines=lines, hashes=hashes, offsets=offsets, rejections=rejections)
+
+    def _encode(self, raw: bytes) -> tuple[bytes, bytes]:
+        found = self._templates.encode(raw) if self._templates else None
+        if found is not None:
+            return found
+        line = encode_record(raw, self._keys, drop_empty_strings=self._drop)
+        if self._templates:
+            self._templates.learn(raw)
+        return line.text, key_hash(line.key)
 
     def _rejection(self, ordinal: int, offset: int, refused: Refused, raw: bytes) -> Rejection:
         return Rejection(
