@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ingest_project.core.model import Chunk, ChunkPlan, FileIndex, FileRange, KeySchema, Mark
 from ingest_project.core.planning_codec import from_json, to_json
@@ -134,7 +135,7 @@ def _pieces(index: FileIndex, count: int) -> Iterator[tuple[int, int, int]]:
             yield index.end, index.end, 0
         return
     starts = _starts(index, 1 if index.compression else count)
-    for mark, following in zip(starts, starts[1:], strict=False):
+    for mark, following in pairwise(starts):
         yield mark.offset, following.offset, following.records - mark.records
     yield starts[-1].offset, index.end, index.records - starts[-1].records
 

@@ -15,7 +15,7 @@ class ListStream:
         hashes: Key hashes of the entries, when their keys may repeat.
         size: Entries of a block.
         fault: Raised behind the last entry.
-        early: Start each reading this many entries before the position, as a reader by tokens may.
+        early: Start each reading this many entries before the place that the token names.
     """
 
     def __init__(
@@ -31,7 +31,8 @@ class ListStream:
         self._fault, self._early = fault, early
 
     def blocks(self, after: Position) -> Iterator[ItemBlock]:
-        first = max(0, after.ordinal - self._early)
+        place = int(after.token) if after.token else 0
+        first = max(0, place - self._early)
         while first < len(self._entries):
             end = first + self._size
             entries = self._entries[first:end]
@@ -39,7 +40,7 @@ class ListStream:
                 first=first,
                 entries=entries,
                 hashes=self._hashes[first:end],
-                token=f"b{first}",
+                token=str(first),
                 plain=all(isinstance(entry, bytes) for entry in entries),
             )
             first = end
