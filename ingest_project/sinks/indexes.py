@@ -71,7 +71,7 @@ def default_mappings() -> dict[str, Any]:
     """Mappings for documents of unknown shape (docs/decisions/0005).
 
     The document itself is kept byte for byte in ``_source``; mappings only say how it can be searched.
-    Numbers of any length are searched as doubles, texts as full text and as one word, booleans as the words
+    Numbers of any length are searched as doubles, texts as full text and as one word, booleans as the texts
     true and false; no text is taken for a date or a number. So a field may be a number here and a text
     there, and no document is refused for it. Refused is only a field that is an object in one document and
     a plain value in another.
@@ -82,7 +82,7 @@ def default_mappings() -> dict[str, Any]:
         "long": double,
         "double": double,
         "string": text,
-        "boolean": {"type": "keyword", "ignore_above": 1024},
+        "boolean": text,
     }
     return {
         "date_detection": False,
