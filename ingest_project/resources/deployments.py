@@ -155,9 +155,14 @@ class Settings:
 
 
 def load_settings(home: Path | None = None, turned: Mapping[str, str] | None = None) -> Settings:
-    """The deployment of this process's environment; ``turned`` stands in place of variables of the same
-    name."""
-    return Settings.from_env({**os.environ, **(turned or {})}, home)
+    """The deployment of this process's environment.
+
+    Args:
+        home: State folder; comes before INGEST_HOME.
+        turned: Values in place of the variables of the same name.
+    """
+    given = {"INGEST_HOME": str(home)} if home else {}
+    return Settings.from_env({**os.environ, **given, **(turned or {})})
 
 
 def child_environment(settings: Settings, turned: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -87,6 +87,12 @@ VARIABLES: tuple[Variable, ...] = (
             "`dagster` in `INGEST_HOME`",
             "Folder of Dagster's instance and its `dagster.yaml`.",
         ),
+        (
+            "DAGSTER_DISABLE_TELEMETRY",
+            "",
+            "`yes` in all that this project starts",
+            "Dagster's own switch for its telemetry.",
+        ),
         ("INGEST_BUCKET", "ingest", "", "Bucket of inbox and parts."),
         ("INGEST_PREFIX", "stages/", "", "Key prefix of the stored parts."),
         ("INGEST_INBOX", "", "`inbox` in `INGEST_HOME`", "Local folder that is mirrored to the S3 inbox."),

@@ -189,3 +189,12 @@ def test_the_environment_of_this_process_is_read_by_one_function(
     monkeypatch.setenv("INGEST_HOME", str(home))
     monkeypatch.setenv("INGEST_WORKERS", "3")
     assert deployments.load_settings().limits.workers == 3
+    assert deployments.load_settings().home == home
+    assert deployments.load_settings(home / "other").home == home / "other"
+    assert deployments.load_settings(turned={"INGEST_WORKERS": "4"}).limits.workers == 4
+
+
+def test_a_child_process_is_told_the_same_places_and_no_telemetry(home: Path) -> None:
+    given = deployments.child_environment(settings(home), {"INGEST_WORKERS": "2"})
+    assert (given["INGEST_HOME"], given["DAGSTER_HOME"]) == (str(home), str(home / "dagster"))
+    assert (given["DAGSTER_DISABLE_TELEMETRY"], given["INGEST_WORKERS"]) == ("yes", "2")
