@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ingest_project.core.model import Admitted, KeySchema, RecordBatch, Rejection
 from ingest_project.formats.dynamodb_json import encode_record, key_of, unwrap
-from ingest_project.formats.fast_lines import LineTemplates
+from ingest_project.formats.fast_lines import Encoded, LineTemplates
 from ingest_project.formats.json_tree import Refused, parse
 from ingest_project.formats.keys import key_hash, key_text
 from ingest_project.formats.typed_values import is_typed
@@ -27,17 +27,18 @@ class ItemAdmission:
     def __init__(self, keys: KeySchema, *, drop_empty_strings: bool = False) -> None:
         self._keys = keys
         self._drop = drop_empty_strings
-        self._templates = None if drop_empty_strings else LineTemplates(keys)
+        self._templates = LineTemplates(keys)
 
     def __call__(self, batch: RecordBatch) -> Admitted:
         lines: list[bytes] = []
         hashes: list[bytes] = []
         offsets: list[int] = []
         rejections: list[Rejection] = []
+        fast = _unknown if self._drop else self._templates.encode
         for index, (record, offset) in enumerate(zip(batch.raws, batch.offsets, strict=True)):
             raw = bytes(record)
             try:
-                line, digest = self._encode(raw.strip(_SPACE))
+                line, digest = fast(raw) or fast(raw.strip(_SPACE)) or self._exact(raw.strip(_SPACE))
             except Refused as refused:
                 rejections.append(self._rejection(batch.first + index, offset, refused, raw))
                 continue
@@ -46,12 +47,9 @@ class ItemAdmission:
             offsets.append(offset)
         return Admitted(lines=lines, hashes=hashes, offsets=offsets, rejections=rejections)
 
-    def _encode(self, raw: bytes) -> tuple[bytes, bytes]:
-        found = self._templates.encode(raw) if self._templates else None
-        if found is not None:
-            return found
+    def _exact(self, raw: bytes) -> Encoded:
         line = encode_record(raw, self._keys, drop_empty_strings=self._drop)
-        if self._templates:
+        if not self._drop:
             self._templates.learn(raw)
         return line.text, key_hash(line.key)
 
@@ -68,3 +66,8 @@ def readable_key(raw: bytes, keys: KeySchema) -> str:
         return key_text(key_of(record, keys, is_typed(record)))
     except Refused:
         return ""
+
+
+def _unknown(raw: bytes) -> Encoded | None:
+    """Leaves every record to the exact way, which alone can drop what is empty."""
+    return None

@@ -48,7 +48,7 @@ def plain_document(line: bytes) -> bytes:
 
 def item_key(item: dict[str, Typed], keys: KeySchema) -> tuple[KeyPart, ...]:
     """The canonical key among the attributes of a part line."""
-    return tuple(_key_part(kind, bytes(item[name][kind])) for name, kind in keys.parts)
+    return tuple(key_part(kind, bytes(item[name][kind])) for name, kind in keys.parts)
 
 
 def line_key(line: bytes, keys: KeySchema) -> tuple[KeyPart, ...]:
@@ -56,9 +56,10 @@ def line_key(line: bytes, keys: KeySchema) -> tuple[KeyPart, ...]:
     return item_key(attributes(line), keys)
 
 
-def _key_part(kind: str, literal: bytes) -> KeyPart:
+def key_part(kind: str, literal: bytes) -> KeyPart:
+    """The key part of a checked literal; a number's may stand with or without its quotes."""
     if kind == "N":
-        return number_part(literal[1:-1])
+        return number_part(literal.strip(b'"'))
     return KeyPart(kind, binary(literal) if kind == "B" else decode_text(literal).encode())
 
 

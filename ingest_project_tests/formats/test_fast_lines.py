@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest_project.core.model import KeySchema
+from ingest_project.formats.bulk import bulk_body, bulk_encoder
 from ingest_project.formats.dynamodb_json import SURELY_SMALL, encode_record
 from ingest_project.formats.fast_lines import LineTemplates
 from ingest_project.formats.json_tree import Refused
@@ -63,6 +64,15 @@ def test_the_fast_and_the_exact_way_give_identical_bytes(records: list[bytes]) -
         for raw in records:
             found = templates.encode(raw)
             assert found in (None, exact(raw, keys))
+
+
+@given(records=alike())
+def test_bulk_bodies_are_the_same_with_and_without_templates(records: list[bytes]) -> None:
+    lines = [encode_record(raw, ID).text for raw in records]
+    for keys in (ID, PAIR):
+        encode = bulk_encoder(keys)
+        expected = [bulk_body(line, keys) for line in lines]
+        assert [(expected, {})] * 2 == [encode(lines), encode(lines)]
 
 
 @given(records=alike().filter(bool), data=st.data())

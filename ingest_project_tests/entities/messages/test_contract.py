@@ -100,6 +100,13 @@ def test_raws_may_be_any_kind_of_bytes(wrap: Callable[[bytes], Any]) -> None:
     assert type(admitted.rejections[0].raw) is bytes
 
 
+def test_line_ends_around_a_record_change_nothing() -> None:
+    raws = [b'{"id":"%d"}\r\n' % number for number in range(3)]
+    batch = RecordBatch(first=0, raws=raws, offsets=[0, 14, 28], after=Position(3))
+    admitted = admission(chunk_of())(batch)
+    assert [b'{"Item":{"id":{"S":"%d"}}}' % number for number in range(3)] == admitted.lines
+
+
 def test_a_rejection_bears_the_key_that_the_record_has() -> None:
     raws = [b'{"p":"a","s":"b|","n":1e999}', b'{"p":"a"}']
     admitted = admission(chunk_of("p,s"))(RecordBatch(first=0, raws=raws, offsets=[0, 9], after=Position(2)))
