@@ -15,7 +15,6 @@ FRESH: Mapping[str, Any] = {
     "token": "",
     "seconds": 0.0,
     "reason": "",
-    "sequence": None,
     **dict.fromkeys(COUNTS, 0),
 }
 """What a row holds before any of its work is done."""
@@ -42,6 +41,7 @@ def new_row(work: Work, now: float) -> dict[str, Any]:
         "epoch": 0,
         "leased_until": 0.0,
         "horizon": work.horizon,
+        "sequence": None,
         "updated": now,
         **FRESH,
     }

@@ -210,7 +210,6 @@ class SqlLedger:
                 _of(known, work.chunk.entity, work.chunk.target),
                 known.c.sequence > work.horizon,
                 done.c.stage == work.stage,
-                done.c.identity == work.identity,
                 done.c.epoch > 0,
                 tuple_(done.c.date, done.c.uri, done.c.start) > tuple_(*work.chunk.order),
             )

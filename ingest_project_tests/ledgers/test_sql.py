@@ -104,14 +104,6 @@ def test_a_later_chunk_that_was_begun_and_released_still_outdates_older_losers(l
         take(ledger, early, "two", horizon=old)
 
 
-def test_what_a_later_chunk_wrote_to_a_dropped_table_holds_nobody_up(ledger: SqlLedger) -> None:
-    early, late = sample_chunk("a"), sample_chunk("b")
-    old = validate(ledger, early)
-    new = validate(ledger, late)
-    ledger.seal(take(ledger, late, horizon=new), seconds=1.0)
-    assert not take(ledger, early, "two", horizon=old, identity="table-2").sealed
-
-
 def test_order_is_that_of_the_bytes_and_not_of_a_locale(ledger: SqlLedger) -> None:
     early, late = sample_chunk("Z"), sample_chunk("a")
     old = validate(ledger, early)
