@@ -71,6 +71,20 @@ def alive(mark: ProcessMark) -> bool:
     return _find(mark) is not None
 
 
+def listens(mark: ProcessMark, port: int) -> bool:
+    """Whether it is the marked process that listens on the port (True where the system does not tell)."""
+    process = _find(mark)
+    if process is None:
+        return False
+    try:
+        sockets = process.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return True
+    except psutil.NoSuchProcess:
+        return False
+    return any(known.status == psutil.CONN_LISTEN and known.laddr.port == port for known in sockets)
+
+
 def stop(mark: ProcessMark, *, grace: float) -> str:
     """Ask the process to end, wait ``grace`` seconds, then force it. Never touches another process.
 

@@ -61,6 +61,8 @@ def _weed() -> Path:
 
 def _s3_command(folder: Path, ports: Mapping[str, int]) -> Sequence[str]:
     data = folder / "data"
+    if "," in str(data):
+        raise ConfigurationError(f"INGEST_HOME must have no comma in its path: SeaweedFS would split {data}")
     data.mkdir(parents=True, exist_ok=True)
     identity = {
         "name": "ingest",

@@ -119,7 +119,7 @@ def status(home: Path) -> Sequence[ServiceStatus]:
 
 
 def _status(home: Path, server: Server, running: Running | None) -> ServiceStatus:
-    problem = server.problem(running.port) if running else "not running"
+    problem = _problem(server, running) if running else "not running"
     return ServiceStatus(
         name=server.name,
         title=server.title,
@@ -172,16 +172,20 @@ def _wait_healthy(
     """Wait until all answer. Returns the name of a server that died on the way, or an empty text."""
     for name in names:
         running, server = stack.servers[name], SERVERS[name]
-        while (problem := server.problem(running.port)) is not None:
+        while (problem := _problem(server, running)) is not None:
             if not processes.alive(running.mark):
                 return name
             if clock() >= deadline:
                 raise ServiceFailed(_last_words(stack.home, name, f"does not answer in time ({problem})"))
             sleep(0.1)
-        # A foreign server on the same port would answer too.
-        if not processes.alive(running.mark):
-            return name
     return ""
+
+
+def _problem(server: Server, running: Running) -> str | None:
+    """Why the server is of no use yet; an answer of a foreign process on its port is none."""
+    if not processes.listens(running.mark, running.port):
+        return f"not listening on port {running.port}"
+    return server.problem(running.port)
 
 
 def _log(home: Path, name: str) -> Path:

@@ -151,6 +151,22 @@ def test_a_server_that_never_answers_is_given_up_in_time(
         )
 
 
+def test_a_foreign_server_on_the_port_is_not_taken_for_ours(state: Path) -> None:
+    theirs = up(state).servers["opensearch"]
+    mark = processes.ProcessMark(pid=os.getpid(), started=psutil.Process().create_time())
+    other = state / "other"
+    other.mkdir()
+    imposter = Running(name="opensearch", mark=mark, ports=theirs.ports)
+    write_stack(Stack(home=other, servers={"opensearch": imposter}))
+    line = local.status(other)[2]
+    assert (line.state, line.note) == ("ailing", f"not listening on port {theirs.port}")
+
+
+def test_a_state_folder_that_the_s3_server_would_split_is_refused(home: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no comma"):
+        up(home / "a,b", ("s3",))
+
+
 def test_a_damaged_state_file_is_named_and_nothing_is_started(state: Path) -> None:
     for text in (
         "",
