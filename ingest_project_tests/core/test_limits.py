@@ -3,6 +3,8 @@ arithmetic."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +74,7 @@ def test_every_batch_is_within_count_and_bytes_or_a_single_item(
 @given(st.lists(bodies, max_size=60), limits, st.integers(1, 20))
 def test_batches_are_as_full_as_the_limits_allow(items: list[bytes], limits: BatchLimits, size: int) -> None:
     cuts = list(batched(ListStream(items, size=size).blocks(Position()), limits))
-    for cut, following in zip(cuts, cuts[1:], strict=False):
+    for cut, following in pairwise(cuts):
         assert cut.batch is not None
         assert following.batch is not None
         grown = cost(cut, limits) + len(following.batch.bodies[0]) + limits.overhead

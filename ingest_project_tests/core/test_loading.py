@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from random import Random
 
 import pytest
@@ -18,10 +19,10 @@ from ingest_project.core.errors import (
 )
 from ingest_project.core.limits import BatchLimits, MemoryBudget
 from ingest_project.core.loading import LoadSettings
-from ingest_project.core.model import Batch, Chunk, Counts, Position, Rejection, WriteReport
+from ingest_project.core.model import Batch, Chunk, Claim, Counts, Position, Rejection, WriteReport
 from ingest_project.core.retrying import RetryPolicy
-from ingest_project.testing.doubles import FakeClock, InMemorySink, ListStream
-from ingest_project.testing.faults import Answer, FaultScript
+from ingest_project.testing.doubles import FakeClock, InMemorySink, ListStream, MortalLedger
+from ingest_project.testing.faults import Answer, FaultScript, KillPoint, Life
 from ingest_project.testing.playing import Stage
 from ingest_project.testing.samples import key_hash, sample_chunk, sample_work
 
@@ -113,6 +114,62 @@ def test_a_permanent_error_fails_the_chunk_and_raises() -> None:
         stage.load(ListStream(bodies(20)), sink=stage.sink(script))
     (row,) = stage.ledger.status()
     assert ("failed", "access denied", 4) == (row.state, row.reason, row.counts.written)
+
+
+def test_after_an_error_nothing_more_is_sent_and_nobody_waits_out_his_backoff() -> None:
+    class Fails(InMemorySink):
+        """The first request sleeps in its backoff, the fifth fails for good, all others take a second."""
+
+        async def write(self, batch: Batch) -> WriteReport:
+            self.log.append(batch)
+            number = len(self.log)
+            if number == 1:
+                raise TransientFailure("not now", retry_after=1000.0)
+            await asyncio.sleep(0.1 if number == 5 else 1.0)
+            if number == 5:
+                raise PermanentFailure("access denied")
+            return WriteReport(written=len(batch))
+
+    stage = Stage(window=8, settings=LoadSettings(lease=60.0))
+    sink = Fails(limits=stage.limits)
+    begin = stage.clock()
+    with pytest.raises(PermanentFailure, match="access denied"):
+        stage.load(ListStream(bodies(400)), sink=sink)
+    assert len(sink.log) <= 9
+    assert stage.clock() - begin < 2.0
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_a_doubtful_advance_is_not_repeated_and_nothing_is_counted_twice_or_lost(took_effect: bool) -> None:
+    stage = Stage(window=2)
+
+    class Doubtful(MortalLedger):
+        """The answer to the third advance is lost."""
+
+        calls = 0
+
+        def advance(
+            self,
+            claim: Claim,
+            position: Position,
+            counts: Counts,
+            rejections: Iterable[Rejection],
+            *,
+            lease: float,
+        ) -> None:
+            self.calls += 1
+            if self.calls != 3 or took_effect:
+                super().advance(claim, position, counts, rejections, lease=lease)
+            if self.calls == 3:
+                raise TransientFailure("the answer was lost")
+
+    ledger = Doubtful(stage.ledger, KillPoint(Life()))
+    with pytest.raises(TransientFailure, match="the answer was lost"):
+        stage.load(ListStream(bodies(200)), ledger=ledger)
+    assert 3 == ledger.calls
+    (row,) = stage.ledger.status()
+    assert row.counts.sent == stage.ledger.position(sample_chunk(), "table").ordinal
+    assert 200 == stage.load(ListStream(bodies(200)), owner="two").counts.written
 
 
 def test_a_sink_that_loses_count_is_never_believed() -> None:
@@ -316,8 +373,8 @@ def test_a_cancelled_load_releases_the_chunk() -> None:
 def test_progress_is_told_at_every_durable_step() -> None:
     stage = Stage()
     steps: list[tuple[int, int]] = []
-    stage.load(ListStream(bodies(100)), progress=lambda _, __, done, counts: steps.append((done, counts.sent)))
-    assert len(steps) > 3
+    stage.load(ListStream(bodies(100)), progress=lambda _, __, done, counts: steps.append((done,
+    counts.sent))) assert len(steps) > 3
     assert (100, 100) == steps[-1]
     assert steps == sorted(steps)
     assert all(done == sent for done, sent in steps)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ingest_project.core.errors import CountLost, LeaseLost, TargetMissing, TransientFailure
 from ingest_project.core.loading import LoadResult
-from ingest_project.core.model import Admitted, Chunk, ChunkPlan, Counts, PartInfo, Position, RecordBatch
-from ingest_project.core.planning import Binding, plan
+from ingest_project.core.model import Admitted, Chunk, ChunkPlan, Counts, PartInfo, Position, RecordBatch,
+Work from ingest_project.core.planning import Binding, plan
 from ingest_project.core.ports import Admission
 from ingest_project.core.validating import Validator, ValidatorSettings
 from ingest_project.testing.doubles import (
@@ -232,6 +232,20 @@ def test_a_stale_validator_publishes_nothing() -> None:
 
     with pytest.raises(LeaseLost):
         bench.validate(admission=lambda chunk: Asleep())
+    with pytest.raises(TargetMissing):
+        bench.store.parts(bench.chunk)
+
+
+def test_a_validator_that_was_overtaken_behind_its_last_part_publishes_nothing() -> None:
+    bench = Bench(records=RECORDS)
+
+    def overtake(stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
+        if done == len(RECORDS):
+            bench.clock.advance(bench.settings.lease + 1)
+            bench.ledger.claim(Work(chunk=chunk, stage=stage, identity="memory"), owner="two", lease=60)
+
+    with pytest.raises(LeaseLost):
+        bench.validate(progress=overtake)
     with pytest.raises(TargetMissing):
         bench.store.parts(bench.chunk)
 
