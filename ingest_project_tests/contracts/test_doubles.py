@@ -82,8 +82,9 @@ class TestPartStream(StreamLaws):
         for number, first in enumerate((0, 10, 20)):
             piece = lines[first : first + 10]
             info = PartInfo(number=number, first=first, records=len(piece), bytes=sum(map(len, piece)))
-            store.write(chunk, info, piece, [key_hash(line) for line in piece], range(first, first +
-            len(piece))) infos.append(info)
+            offsets = range(first, first + len(piece))
+            store.write(chunk, info, piece, [key_hash(line) for line in piece], offsets)
+            infos.append(info)
         store.publish(chunk, infos)
 
         def encode(block: Sequence[bytes]) -> tuple[Sequence[bytes], Mapping[int, str]]:

@@ -1,4 +1,5 @@
-"""The rate governor against a simulated table with a write quota: it settles near the quota, without a storm."""
+"""The rate governor against a simulated table with a write quota: it settles near the quota, without a
+storm."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from random import Random
 
 import pytest
 
-from ingest_project.core.model import Batch, WriteReport
 from ingest_project.core.limits import BatchLimits, MemoryBudget
 from ingest_project.core.loading import Loader, LoadSettings
+from ingest_project.core.model import Batch, WriteReport
 from ingest_project.core.retrying import RateGovernor, RetryPolicy
 from ingest_project.testing.doubles import FakeClock, InMemoryLedger, inline
 from ingest_project.testing.doubles_stream import ListStream

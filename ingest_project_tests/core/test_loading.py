@@ -44,7 +44,7 @@ def test_every_item_arrives_and_the_chunk_is_sealed_behind_one_flush() -> None:
     result = stage.load(ListStream(bodies(50)), sink=sink)
     assert result.sealed
     assert set(bodies(50)) == set(stage.table.values())
-    assert (50, 50, 1) == (result.counts.sent, result.counts.written, sink.flushes)
+    assert (result.counts.sent, result.counts.written, sink.flushes) == (50, 50, 1)
     assert sum(map(len, bodies(50))) == result.counts.bytes
     assert len(sink.log) == result.counts.requests
     assert Position(50) == stage.ledger.position(sample_chunk(), "table")
@@ -54,14 +54,14 @@ def test_an_empty_chunk_is_sealed_without_a_request() -> None:
     stage = Stage()
     sink = stage.sink()
     assert stage.load(ListStream([]), sink=sink).sealed
-    assert [] == sink.log
+    assert sink.log == []
 
 
 def test_as_many_requests_are_in_flight_as_the_window_allows() -> None:
     stage = Stage(window=5)
     sink = stage.sink()
     stage.load(ListStream(bodies(200)), sink=sink)
-    assert 5 == sink.most_in_flight
+    assert sink.most_in_flight == 5
 
 
 def test_only_what_was_not_taken_is_sent_again() -> None:
@@ -77,7 +77,7 @@ def test_a_throttled_request_is_counted_and_shrinks_the_window() -> None:
     stage = Stage(window=8)
     sink = stage.sink(FaultScript([Answer.THROTTLE_ALL] * 3))
     result = stage.load(ListStream(bodies(40)), sink=sink)
-    assert (3, 40) == (result.counts.throttles, result.counts.written)
+    assert (result.counts.throttles, result.counts.written) == (3, 40)
 
 
 def test_retries_wait_with_growing_time() -> None:
@@ -94,10 +94,10 @@ def test_used_up_attempts_raise_and_keep_what_is_durable() -> None:
     script = FaultScript([Answer.OK, Answer.OK, *[Answer.LOST_BEFORE] * 50])
     with pytest.raises(TransientFailure, match="gave up after 3 attempts: connection reset"):
         stage.load(ListStream(bodies(20)), sink=stage.sink(script), retry=RetryPolicy(attempts=3))
-    assert "open" == state_of(stage)
+    assert state_of(stage) == "open"
     assert Position(4) == stage.ledger.position(sample_chunk(), "table")
     result = stage.load(ListStream(bodies(20)), owner="two")
-    assert (20, 16) == (result.counts.written, result.new.written)
+    assert (result.counts.written, result.new.written) == (20, 16)
 
 
 def test_progress_of_a_batch_starts_its_attempts_anew() -> None:
@@ -113,7 +113,7 @@ def test_a_permanent_error_fails_the_chunk_and_raises() -> None:
     with pytest.raises(PermanentFailure, match="access denied"):
         stage.load(ListStream(bodies(20)), sink=stage.sink(script))
     (row,) = stage.ledger.status()
-    assert ("failed", "access denied", 4) == (row.state, row.reason, row.counts.written)
+    assert (row.state, row.reason, row.counts.written) == ("failed", "access denied", 4)
 
 
 def test_after_an_error_nothing_more_is_sent_and_nobody_waits_out_his_backoff() -> None:
@@ -166,17 +166,17 @@ def test_a_doubtful_advance_is_not_repeated_and_nothing_is_counted_twice_or_lost
     ledger = Doubtful(stage.ledger, KillPoint(Life()))
     with pytest.raises(TransientFailure, match="the answer was lost"):
         stage.load(ListStream(bodies(200)), ledger=ledger)
-    assert 3 == ledger.calls
+    assert ledger.calls == 3
     (row,) = stage.ledger.status()
     assert row.counts.sent == stage.ledger.position(sample_chunk(), "table").ordinal
-    assert 200 == stage.load(ListStream(bodies(200)), owner="two").counts.written
+    assert stage.load(ListStream(bodies(200)), owner="two").counts.written == 200
 
 
 def test_a_sink_that_loses_count_is_never_believed() -> None:
     stage = Stage()
     with pytest.raises(CountLost, match="4 items were sent, the report tells of 3"):
         stage.load(ListStream(bodies(20)), sink=stage.sink(FaultScript([Answer.MISCOUNT])))
-    assert "failed" == state_of(stage)
+    assert state_of(stage) == "failed"
 
 
 @pytest.mark.parametrize("report", [WriteReport(written=2, retry=(0, 0)), WriteReport(written=3, retry=(4,))])
@@ -198,7 +198,7 @@ def test_a_bug_releases_the_chunk_and_comes_through() -> None:
     stage = Stage()
     with pytest.raises(KeyError):
         stage.load(ListStream(bodies(4)), sink=Broken())
-    assert "open" == state_of(stage)
+    assert state_of(stage) == "open"
 
 
 def test_a_request_that_is_too_large_is_split_until_it_fits() -> None:
@@ -210,7 +210,7 @@ def test_a_request_that_is_too_large_is_split_until_it_fits() -> None:
     stage = Stage(window=1)
     sink = Narrow(limits=BatchLimits(count=10, bytes=1000), table=stage.table)
     result = stage.load(ListStream(bodies(10)), sink=sink)
-    assert (10, 10) == (result.counts.written, len(stage.table))
+    assert (result.counts.written, len(stage.table)) == (10, 10)
 
 
 def test_a_single_item_that_is_too_large_is_a_rejection() -> None:
@@ -228,9 +228,9 @@ def test_a_single_item_that_is_too_large_is_a_rejection() -> None:
 
     stage = Stage(window=1)
     result = stage.load(ListStream(bodies(8)), sink=Tiny(limits=stage.limits, table=stage.table))
-    assert (7, 1) == (result.counts.written, result.counts.rejected)
+    assert (result.counts.written, result.counts.rejected) == (7, 1)
     (letter,) = stage.ledger.rejections(sample_chunk(), "table")
-    assert (3, "larger than the target takes", b"k3=v") == (letter.ordinal, letter.reason, letter.raw)
+    assert (letter.ordinal, letter.reason, letter.raw) == (3, "larger than the target takes", b"k3=v")
 
 
 def test_refused_items_become_dead_letters_and_harm_no_neighbour() -> None:
@@ -238,9 +238,10 @@ def test_refused_items_become_dead_letters_and_harm_no_neighbour() -> None:
     items = bodies(30)
     items[7], items[19] = b"k7=no", b"k19=no"
     result = stage.load(ListStream(items))
-    assert (28, 2, 28) == (result.counts.written, result.counts.rejected, len(stage.table))
+    assert (result.counts.written, result.counts.rejected, len(stage.table)) == (28, 2, 28)
     letters = stage.ledger.rejections(sample_chunk(), "table")
-    assert [(7, 70, b"k7=no"), (19, 190, b"k19=no")] == [(each.ordinal, each.offset, each.raw) for each in letters]
+    found = [(letter.ordinal, letter.offset, letter.raw) for letter in letters]
+    assert found == [(7, 70, b"k7=no"), (19, 190, b"k19=no")]
 
 
 def test_losers_and_rejections_of_the_stream_are_counted_and_never_sent() -> None:
@@ -259,19 +260,19 @@ def test_a_broken_input_ends_failed_with_everything_before_it_durable() -> None:
     assert (False, 30, str(FAULT)) == (result.sealed, result.counts.written, result.reason)
     (row,) = stage.ledger.status()
     assert ("failed", str(FAULT), 30) == (row.state, row.reason, row.counts.written)
-    assert 30 == len(stage.table)
+    assert len(stage.table) == 30
 
 
 def test_a_file_that_changed_under_the_reader_fails_its_chunk_only() -> None:
     result = Stage().load(ListStream(bodies(3), fault=SourceChanged("another etag")))
-    assert (False, "another etag") == (result.sealed, result.reason)
+    assert (result.sealed, result.reason) == (False, "another etag")
 
 
 def test_a_reader_that_stumbles_releases_the_chunk() -> None:
     stage = Stage()
     with pytest.raises(TransientFailure, match="read timed out"):
         stage.load(ListStream(bodies(30), fault=TransientFailure("read timed out")))
-    assert "open" == state_of(stage)
+    assert state_of(stage) == "open"
 
 
 def test_a_sealed_chunk_makes_no_sink_call() -> None:
@@ -279,7 +280,7 @@ def test_a_sealed_chunk_makes_no_sink_call() -> None:
     first = stage.load(ListStream(bodies(30)))
     sink = stage.sink()
     again = stage.load(ListStream(bodies(30)), sink=sink, owner="two")
-    assert ([], 0) == (sink.log, sink.flushes)
+    assert (sink.log, sink.flushes) == ([], 0)
     assert (True, True, first.counts, Counts()) == (again.sealed, again.replayed, again.counts, again.new)
 
 
@@ -289,7 +290,7 @@ def test_a_busy_chunk_raises_and_sends_nothing() -> None:
     sink = stage.sink()
     with pytest.raises(ChunkBusy):
         stage.load(ListStream(bodies(3)), sink=sink)
-    assert [] == sink.log
+    assert sink.log == []
 
 
 class Hanging(InMemorySink):
@@ -325,7 +326,7 @@ def test_nothing_is_sent_once_another_owner_has_the_chunk() -> None:
     with pytest.raises(LeaseLost):
         stage.load(ListStream(bodies(200)), sink=sink, progress=take_over)
     assert max(sink.asked) <= taken[0] + 0.3 + stage.settings.step_seconds
-    assert "claimed" == state_of(stage)
+    assert state_of(stage) == "claimed"
 
 
 def test_a_loader_that_cannot_renew_fences_itself() -> None:
@@ -367,15 +368,15 @@ def test_a_cancelled_load_releases_the_chunk() -> None:
             await task
 
     stage.clock.run(main())
-    assert "open" == state_of(stage)
+    assert state_of(stage) == "open"
 
 
 def test_progress_is_told_at_every_durable_step() -> None:
     stage = Stage()
     steps: list[tuple[int, int]] = []
-    stage.load(ListStream(bodies(100)), progress=lambda _, __, done, counts: steps.append((done,
-    counts.sent))) assert len(steps) > 3
-    assert (100, 100) == steps[-1]
+    stage.load(ListStream(bodies(100)), progress=lambda *words: steps.append((words[2], words[3].sent)))
+    assert len(steps) > 3
+    assert steps[-1] == (100, 100)
     assert steps == sorted(steps)
     assert all(done == sent for done, sent in steps)
 
@@ -392,8 +393,8 @@ def test_held_bytes_stay_within_the_budget() -> None:
     budget = MemoryBudget(50)
     loader = stage.loader(stage.sink(), budget=budget)
     stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(300)), "one"))
-    assert 300 == len(stage.table)
-    assert (0, True) == (budget.held, 0 < budget.peak <= 50)
+    assert len(stage.table) == 300
+    assert (budget.held, 0 < budget.peak <= 50) == (0, True)
 
 
 def test_rejections_do_not_pile_up_while_the_ledger_is_busy() -> None:
@@ -408,7 +409,7 @@ def test_rejections_do_not_pile_up_while_the_ledger_is_busy() -> None:
             super().advance(claim, position, counts, rejections, lease=lease)
 
     result = stage.load(ListStream(letters), ledger=Counting(stage.clock))
-    assert 3000 == result.counts.rejected
+    assert result.counts.rejected == 3000
     assert max(sizes) < 8 * 20_000 / 1000 + 256
 
 
@@ -428,7 +429,7 @@ def test_two_loads_side_by_side_share_window_and_budget() -> None:
         )
 
     stage.clock.run(main())
-    assert 200 == len(stage.table)
+    assert len(stage.table) == 200
     assert sink.most_in_flight <= 6
     assert budget.peak <= 60 + 2 * 4 * 6
 
@@ -452,4 +453,4 @@ def test_the_loader_works_with_threads_and_real_time() -> None:
     loader._offload, loader._clock, loader._sleep = asyncio.to_thread, monotonic, asyncio.sleep
     stage.ledger._clock = monotonic
     result = asyncio.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(500)), "one"))
-    assert (True, 500) == (result.sealed, len(stage.table))
+    assert (result.sealed, len(stage.table)) == (True, 500)

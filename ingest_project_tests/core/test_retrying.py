@@ -46,7 +46,7 @@ def test_the_servers_advice_is_the_least_wait(attempt: int, advice: float) -> No
 
 def test_attempts_are_finite() -> None:
     policy = RetryPolicy(attempts=3)
-    assert [False, False, True] == [policy.delay(n, Random(0)) is None for n in (1, 2, 3)]
+    assert [policy.delay(n, Random(0)) is None for n in (1, 2, 3)] == [False, False, True]
 
 
 @pytest.mark.parametrize("words", [{"attempts": 0}, {"base": -1}, {"factor": 0.5}, {"cap": -1}])
@@ -79,12 +79,12 @@ def test_the_breaker_opens_after_failures_in_a_row_and_lets_one_probe_through() 
     breaker.failure()
     breaker.success()
     breaker.failure()
-    assert ("closed", True) == (breaker.state, breaker.allow())
+    assert (breaker.state, breaker.allow()) == ("closed", True)
     breaker.failure()
-    assert ("open", False, 10.0) == (breaker.state, breaker.allow(), breaker.wait())
+    assert (breaker.state, breaker.allow(), breaker.wait()) == ("open", False, 10.0)
     clock.advance(10)
-    assert "half-open" == breaker.state
-    assert [True, False] == [breaker.allow(), breaker.allow()]
+    assert breaker.state == "half-open"
+    assert [breaker.allow(), breaker.allow()] == [True, False]
 
 
 def test_a_failed_probe_opens_again_and_a_good_one_closes() -> None:
@@ -94,21 +94,21 @@ def test_a_failed_probe_opens_again_and_a_good_one_closes() -> None:
     clock.advance(10)
     assert breaker.allow()
     breaker.failure()
-    assert ("open", 10.0) == (breaker.state, breaker.wait())
+    assert (breaker.state, breaker.wait()) == ("open", 10.0)
     clock.advance(10)
     assert breaker.allow()
     breaker.success()
-    assert ("closed", 0.0) == (breaker.state, breaker.wait())
+    assert (breaker.state, breaker.wait()) == ("closed", 0.0)
 
 
 def test_the_window_doubles_each_round_trip_until_the_first_objection() -> None:
     governor = RateGovernor(FakeClock(), most=64, start=8)
     for _ in range(8):
         governor.report(25, 0, throttled=False)
-    assert 16 == governor.window
+    assert governor.window == 16
     for _ in range(200):
         governor.report(25, 0, throttled=False)
-    assert 64 == governor.window
+    assert governor.window == 64
 
 
 def test_objections_of_one_moment_halve_the_window_once() -> None:
@@ -116,10 +116,10 @@ def test_objections_of_one_moment_halve_the_window_once() -> None:
     governor = RateGovernor(clock, most=64, start=64)
     for _ in range(30):
         governor.report(0, 25, throttled=True)
-    assert 32 == governor.window
+    assert governor.window == 32
     clock.advance(1)
     governor.report(0, 25, throttled=True)
-    assert 16 == governor.window
+    assert governor.window == 16
 
 
 def test_the_window_stays_between_one_and_the_most() -> None:
@@ -128,10 +128,10 @@ def test_the_window_stays_between_one_and_the_most() -> None:
     for _ in range(20):
         clock.advance(1)
         governor.report(0, 25, throttled=True)
-    assert 1 == governor.window
+    assert governor.window == 1
     for _ in range(100):
         governor.report(1, 0, throttled=False)
-    assert 3 == governor.window
+    assert governor.window == 3
 
 
 def test_after_an_objection_the_window_grows_by_one_a_round_trip() -> None:
@@ -146,7 +146,7 @@ def test_after_an_objection_the_window_grows_by_one_a_round_trip() -> None:
 
 def test_nobody_waits_before_the_first_objection() -> None:
     governor = RateGovernor(FakeClock())
-    assert [0.0] * 50 == [governor.delay(1000) for _ in range(50)]
+    assert [governor.delay(1000) for _ in range(50)] == [0.0] * 50
 
 
 def test_the_pace_is_kept_item_by_item() -> None:
@@ -156,7 +156,7 @@ def test_the_pace_is_kept_item_by_item() -> None:
         clock.advance(0.1)
         governor.report(100, 0, throttled=False)
     governor.report(0, 25, throttled=True)
-    assert 1000 == pytest.approx(governor.pace, rel=0.2)
+    assert pytest.approx(governor.pace, rel=0.2) == 1000
     pace = governor.pace or 0.0
     waits = [governor.delay(100) for _ in range(4)]
     assert [0.0, 100 / pace, 200 / pace, 300 / pace] == pytest.approx(waits)

@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from ingest_project.core.errors import CountLost, LeaseLost, TargetMissing, TransientFailure
 from ingest_project.core.loading import LoadResult
-from ingest_project.core.model import Admitted, Chunk, ChunkPlan, Counts, PartInfo, Position, RecordBatch,
-Work from ingest_project.core.planning import Binding, plan
+from ingest_project.core.model import (
+    Admitted,
+    Chunk,
+    ChunkPlan,
+    Counts,
+    PartInfo,
+    Position,
+    RecordBatch,
+    Work,
+)
+from ingest_project.core.planning import Binding, plan
 from ingest_project.core.ports import Admission
 from ingest_project.core.validating import Validator, ValidatorSettings
 from ingest_project.testing.doubles import (
