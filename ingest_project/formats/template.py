@@ -30,24 +30,32 @@ _BASE64 = rb'"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?+"'
 
 class Form(NamedTuple):
     """How values are spelled: what stands before and behind a scalar's text, an array's and an object's
-    inside, what parts a name from its value and members from each other, and null."""
+    inside, what parts a name from its value and members from each other, and null.
+
+    ``tag`` is where a value's text tells its kind, ``tags`` what may stand there for each kind.
+    """
 
     scalars: dict[str, tuple[bytes, bytes]]
     array: tuple[bytes, bytes]
     object: tuple[bytes, bytes]
+    tags: dict[str, tuple[bytes, ...]]
     comma: bytes = b","
     colon: bytes = b":"
     null: bytes = b"null"
-
-    @property
-    def bare(self) -> bool:
-        """Whether scalars stand as they are, so that the first byte tells their kind."""
-        return all(not before for before, _ in self.scalars.values())
+    tag: slice = slice(0, 1)
 
 
 _BARE = dict.fromkeys(("S", "N", "B", "BOOL"), (b"", b""))
-PLAIN = Form(_BARE, (b"[", b"]"), (b"{", b"}"))
-SPACED = Form(_BARE, (b"[", b"]"), (b"{", b"}"), b", ", b": ")
+_FIRST_BYTES = {
+    "S": (b'"',),
+    "N": tuple(b"-0123456789"[at : at + 1] for at in range(11)),
+    "BOOL": (b"t", b"f"),
+    "NULL": (b"n",),
+    "L": (b"[",),
+    "M": (b"{",),
+}
+PLAIN = Form(_BARE, (b"[", b"]"), (b"{", b"}"), _FIRST_BYTES)
+SPACED = PLAIN._replace(comma=b", ", colon=b": ")
 TYPED = Form(
     {
         "S": (b'{"S":', b"}"),
@@ -57,7 +65,9 @@ TYPED = Form(
     },
     (b'{"L":[', b"]}"),
     (b'{"M":{', b"}}"),
+    {kind: (kind.encode()[:2].ljust(2, b'"'),) for kind in ("S", "N", "B", "BOOL", "NULL", "L", "M")},
     null=b'{"NULL":true}',
+    tag=slice(2, 4),
 )
 
 
@@ -134,8 +144,8 @@ class Compiler:
         """``place`` is below 0 for optional members before the first one that is always there."""
         value = self._value(member.shape, grouped)
         name = name_text(member.name)
-        spellings = {name, json.dumps(member.name).encode()}
-        pattern = b"(?:" + b"|".join(re.escape(text) for text in sorted(spellings)) + b")"
+        spellings = sorted({name, json.dumps(member.name).encode()})
+        pattern = b"(?:" + b"|".join(map(re.escape, spellings)) + b")"
         pattern += re.escape(self._source.colon) + value.pattern
         text = _literal(name + self._target.colon) + value.format
         if place < 0:
@@ -146,19 +156,30 @@ class Compiler:
         if not member.optional:
             return whole
         unsplit = b"(?:" + self._member(Member(member.name, member.shape), place, False).pattern + b")?+"
-        return (
-            Piece(b"(" + unsplit + b")", b"%b", (_optional(Template(whole)),)) if grouped else Piece(unsplit)
-        )
+        if not grouped:
+            return Piece(unsplit)
+        if len(spellings) > 1 or place < 0:
+            return Piece(b"(" + unsplit + b")", b"%b", (_whole(Template(whole)),))
+        skipped = len(self._source.comma + name + self._source.colon)
+        before = self._target.comma + name + self._target.colon
+        return Piece(b"(" + unsplit + b")", b"%b", (_behind(skipped, before, self._convert(member.shape)),))
 
     def _value(self, shape: Shape, grouped: bool) -> Piece:
         alternatives = shape.alternatives
         if len(alternatives) != 1:
-            return self._choice(alternatives, grouped)
-        if shape.members is not None:
+            pattern = b"|".join(self._value(one, False).pattern for one in alternatives)
+        elif shape.members is not None:
             pieces = self._members(shape.members, grouped)
             return joined(pieces, self._source.object, self._target.object)
-        if shape.element is not None:
-            return self._array(shape.element, grouped)
+        elif shape.element is not None:
+            pattern = self._elements(shape.element)
+        else:
+            return self._scalar(shape, grouped)
+        if not grouped:
+            return Piece(b"(?:" + pattern + b")")
+        return Piece(b"(" + pattern + b")", b"%b", (self._convert(shape),))
+
+    def _scalar(self, shape: Shape, grouped: bool) -> Piece:
         [kind] = shape.scalars
         if kind == "NULL":
             return Piece(re.escape(self._source.null), _literal(self._target.null))
@@ -168,34 +189,50 @@ class Compiler:
             return Piece(before + b"(?:" + self._texts[kind] + b")" + behind)
         return Piece(before + b"(" + self._texts[kind] + b")" + behind, first + b"%b" + last, (None,))
 
-    def _choice(self, alternatives: Sequence[Shape], grouped: bool) -> Piece:
-        pattern = b"|".join(self._value(shape, False).pattern for shape in alternatives)
-        if not grouped:
-            return Piece(b"(?:" + pattern + b")")
-        return Piece(b"(" + pattern + b")", b"%b", (self._chooser(alternatives),))
+    def _elements(self, element: Shape) -> bytes:
+        """The pattern of an array, without groups."""
+        opening, closing = map(re.escape, self._source.array)
+        if not element.alternatives:
+            return opening + closing
+        one = self._value(element, False).pattern
+        many = one + b"(?:" + re.escape(self._source.comma) + one + b")*+"
+        return opening + b"(?:" + many + b")?+" + closing
 
-    def _chooser(self, alternatives: Sequence[Shape]) -> Convert:
-        if self._source.bare and all(shape.scalars for shape in alternatives):
-            return _by_first_byte(self._target)
-        return _choice([Template(self._value(shape, True)) for shape in alternatives])
+    def _convert(self, shape: Shape) -> Convert:
+        """A converter for a value's text that is known to match."""
+        alternatives = shape.alternatives
+        if len(alternatives) != 1:
+            return self._chosen(alternatives)
+        if shape.members is not None:
+            return _whole(Template(self._value(shape, True)))
+        if shape.element is not None:
+            return self._converted_array(shape.element)
+        [kind] = shape.scalars
+        if kind == "NULL":
+            null = self._target.null
+            return lambda text: null
+        before, behind = map(len, self._source.scalars[kind])
+        first, last = self._target.scalars[kind]
+        return lambda text: first + text[before : len(text) - behind] + last
 
-    def _array(self, element: Shape, grouped: bool) -> Piece:
+    def _chosen(self, alternatives: Sequence[Shape]) -> Convert:
+        tag = self._source.tag
+        table: dict[bytes, Convert] = {}
+        for shape in alternatives:
+            kind = (
+                "M" if shape.members is not None else "L" if shape.element is not None else min(shape.scalars)
+            )
+            table |= dict.fromkeys(self._source.tags[kind], self._convert(shape))
+        return lambda text: table[text[tag]](text)
+
+    def _converted_array(self, element: Shape) -> Convert:
         opening, closing = self._source.array
         first, last = self._target.array
         if not element.alternatives:
-            return Piece(re.escape(opening + closing), _literal(first + last))
-        one = self._value(element, False).pattern
-        many = one + b"(?:" + re.escape(self._source.comma) + one + b")*+"
-        pattern = re.escape(opening) + b"(?:" + many + b")?+" + re.escape(closing)
-        if not grouped:
-            return Piece(pattern)
+            return lambda text: first + last
         template = Template(self._value(element, True))
-        inside = slice(len(opening), -len(closing))
-
-        def convert(text: bytes) -> bytes:
-            return first + self._target.comma.join(template.each(text[inside])) + last
-
-        return Piece(b"(" + pattern + b")", b"%b", (convert,))
+        inside, comma = slice(len(opening), -len(closing)), self._target.comma
+        return lambda text: first + comma.join(template.each(text[inside])) + last
 
 
 def joined(pieces: Sequence[Piece], source: tuple[bytes, bytes], target: tuple[bytes, bytes]) -> Piece:
@@ -213,7 +250,9 @@ def _literal(text: bytes) -> bytes:
     return text.replace(b"%", b"%%")
 
 
-def _optional(template: Template) -> Convert:
+def _whole(template: Template) -> Convert:
+    """Converts a text that matches the template, or is empty."""
+
     def convert(text: bytes) -> bytes:
         groups = template.groups(text) if text else None
         return b"" if groups is None else template.fill(groups)
@@ -221,25 +260,6 @@ def _optional(template: Template) -> Convert:
     return convert
 
 
-def _choice(templates: Sequence[Template]) -> Convert:
-    def convert(text: bytes) -> bytes:
-        for template in templates:
-            groups = template.groups(text)
-            if groups is not None:
-                return template.fill(groups)
-        raise AssertionError("a text matched a choice and none of its alternatives")
-
-    return convert
-
-
-def _by_first_byte(target: Form) -> Convert:
-    formats = {
-        kind: _literal(first) + b"%b" + _literal(last) for kind, (first, last) in target.scalars.items()
-    }
-    table = dict.fromkeys(b"-0123456789", formats["N"]) | dict.fromkeys(b"tf", formats["BOOL"])
-    table |= {ord('"'): formats["S"], ord("n"): _literal(target.null) + b"%.0b"}
-
-    def convert(text: bytes) -> bytes:
-        return table[text[0]] % text
-
-    return convert
+def _behind(skipped: int, before: bytes, convert: Convert) -> Convert:
+    """Converts a value behind a name, or nothing at all."""
+    return lambda text: before + convert(text[skipped:]) if text else b""
