@@ -9,6 +9,7 @@ question.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +17,8 @@ from typing import Protocol
 
 from ingest_project.core.errors import PermanentFailure
 from ingest_project.ledgers.files import FileEntry
+
+GATHER_SECONDS = 20.0
 
 PLAN, LOAD, DELIVER = "plan", "load", "deliver"
 """``plan`` materializes the date's plan, ``load`` all stages of its slots, ``deliver`` the stages behind
@@ -71,6 +74,9 @@ class InboxDecider:
         verdict: File -> "" when all its chunks are sealed in all stages, else why not.
         place: File -> (date, target); raises PermanentFailure when it has none.
         has_open: Date -> whether stages behind ``validated`` are open there.
+        now: Wall clock, seconds.
+        gather: So many seconds a complete file waits for others that are still being observed, so that files
+            dropped together share their runs.
     """
 
     entity: str
@@ -79,6 +85,8 @@ class InboxDecider:
     verdict: Callable[[FileEntry], str]
     place: Callable[[FileEntry], tuple[str, str]]
     has_open: Callable[[str], bool]
+    now: Callable[[], float] = time.time
+    gather: float = GATHER_SECONDS
 
     def decide(self) -> list[Ask]:
         """Settle what has ended, ask for what comes next. At most 1000 files under way and 100 new ones a
@@ -131,7 +139,10 @@ class InboxDecider:
         """One request a date for all files that became complete; a date with a request under way waits for
         its end."""
         ready: dict[str, list[tuple[FileEntry, str]]] = {}
-        for entry in self.register.pending(self.entity):
+        pending = self.register.pending(self.entity)
+        if pending and self._others_come(min(entry.last_seen for entry in pending)):
+            return []
+        for entry in pending:
             try:
                 day, target = self.place(entry)
             except PermanentFailure as error:
@@ -140,6 +151,10 @@ class InboxDecider:
             if day not in busy:
                 ready.setdefault(day, []).append((entry, target))
         return [self._request(day, entries) for day, entries in sorted(ready.items())]
+
+    def _others_come(self, since: float) -> bool:
+        young = self.now() - since < self.gather
+        return young and bool(self.register.list(self.entity, state="seen", limit=1))
 
     def _request(self, day: str, entries: Sequence[tuple[FileEntry, str]]) -> Ask:
         names = sorted(entry.next_run for entry, _ in entries)

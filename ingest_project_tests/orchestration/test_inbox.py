@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -150,3 +150,13 @@ def test_a_failed_file_that_is_given_back_gets_another_run_key(world: World) -> 
     world.ledger.files.retry(source(name, "e1").uri, "e1")
     [second] = world.decider().decide()
     assert second.run_key != first.run_key
+
+
+def test_files_dropped_together_share_their_runs_but_nobody_waits_for_ever(world: World) -> None:
+    world.drop("2026-11-22/a-dump.json")
+    still_growing = source("2026-11-22/b-dump.json", "e1")
+    world.ledger.files.observe([still_growing], entity="messages", settle=60)
+    soon, later = world.decider(), world.decider()
+    later = replace(later, now=lambda: world.state("2026-11-22/a-dump.json").last_seen + later.gather + 1)
+    assert [] == soon.decide()
+    assert [(PLAN, "2026-11-22")] == [(ask.phase, ask.date) for ask in later.decide()]
