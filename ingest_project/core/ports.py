@@ -189,7 +189,7 @@ class Ledger(Protocol):
 class Progress(Protocol):
     """Told about every durable step; must be cheap and must not raise."""
 
-    def __call__(self, stage: str, chunk: Chunk, done: int, counts: Counts) -> None: ...
+    def __call__(self, stage: str, chunk: Chunk, done: int, counts: Counts, /) -> None: ...
 
 
 class Clock(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
+from ingest_project.core.delivering import Offload
 from ingest_project.core.limits import BatchLimits, MemoryBudget
 from ingest_project.core.loading import Loader, LoadResult, LoadSettings
 from ingest_project.core.model import Work
@@ -65,6 +66,7 @@ class Stage:
         *,
         retry: RetryPolicy = PATIENT,
         budget: MemoryBudget | None = None,
+        offload: Offload = inline,
     ) -> Loader:
         return Loader(
             sink=sink,
@@ -76,7 +78,7 @@ class Stage:
             sleep=self.clock.sleep,
             rng=Random(self.seed),
             settings=self.settings,
-            offload=inline,
+            offload=offload,
         )
 
     def load(

@@ -133,7 +133,8 @@ def test_limits_that_hold_nothing_are_refused(words: dict[str, int]) -> None:
 
 @given(st.lists(st.integers(1, 50), max_size=40))
 def test_the_budget_never_holds_more_than_its_limit_and_one_batch(sizes: list[int]) -> None:
-    budget, held = MemoryBudget(100), []
+    budget = MemoryBudget(100)
+    held: list[int] = []
     for size in sizes:
         if budget.take(size, alone=not held):
             held.append(size)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from random import Random
+from time import monotonic
 
 import pytest
 
 from ingest_project.core.errors import (
     BadInput,
+    BatchTooLarge,
     ChunkBusy,
     CountLost,
     LeaseLost,
@@ -18,10 +21,10 @@ from ingest_project.core.errors import (
     TransientFailure,
 )
 from ingest_project.core.limits import BatchLimits, MemoryBudget
-from ingest_project.core.loading import LoadSettings
+from ingest_project.core.loading import Loader, LoadSettings
 from ingest_project.core.model import Batch, Chunk, Claim, Counts, Position, Rejection, WriteReport
-from ingest_project.core.retrying import RetryPolicy
-from ingest_project.testing.doubles import FakeClock, InMemorySink, ListStream, MortalLedger
+from ingest_project.core.retrying import RateGovernor, RetryPolicy
+from ingest_project.testing.doubles import FakeClock, InMemoryLedger, InMemorySink, ListStream, MortalLedger
 from ingest_project.testing.faults import Answer, FaultScript, KillPoint, Life
 from ingest_project.testing.playing import Stage
 from ingest_project.testing.samples import key_hash, sample_chunk, sample_work
@@ -216,15 +219,9 @@ def test_a_request_that_is_too_large_is_split_until_it_fits() -> None:
 def test_a_single_item_that_is_too_large_is_a_rejection() -> None:
     class Tiny(InMemorySink):
         async def write(self, batch: Batch) -> WriteReport:
-            self.script = FaultScript([Answer.TOO_LARGE] if b"k3=v" in batch.bodies else ())
-            return await super().write(batch)
-
-        def _answer(self, answer: Answer, batch: Batch) -> WriteReport:
-            if answer is Answer.TOO_LARGE:
-                from ingest_project.core.errors import BatchTooLarge
-
+            if b"k3=v" in batch.bodies:
                 raise BatchTooLarge("larger than the target takes")
-            return super()._answer(answer, batch)
+            return await super().write(batch)
 
     stage = Stage(window=1)
     result = stage.load(ListStream(bodies(8)), sink=Tiny(limits=stage.limits, table=stage.table))
@@ -333,26 +330,17 @@ def test_a_loader_that_cannot_renew_fences_itself() -> None:
     stage = Stage(window=2)
     sink = Hanging(0.3, stage.clock, stage.table)
 
-    class Stuck:
-        """A ledger whose advance never comes back."""
+    async def stuck(call: Callable[[], object]) -> object:
+        """Every call of the ledger behind the claim hangs for longer than the lease."""
+        if sink.asked:
+            await asyncio.sleep(50.0)
+        return call()
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(stage.ledger, name)
-
-    async def never() -> None:
-        await asyncio.sleep(1e6)
-
-    async def offload(call):  # type: ignore[no-untyped-def]
-        result = call()
-        return await never() if result == "stuck" else result
-
-    ledger = Stuck()
-    ledger.advance = lambda *_, **__: "stuck"  # type: ignore[attr-defined]
-    loader = stage.loader(sink, ledger)  # type: ignore[arg-type]
-    loader._offload = offload
+    loader = stage.loader(sink, offload=stuck)
     begin = stage.clock()
+    load = loader.load(sample_work(sample_chunk()), ListStream(bodies(2000), size=2000), "one")
     with pytest.raises(LeaseLost, match="could not renew"):
-        stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(2000)), "one"))
+        stage.clock.run(load)
     assert max(sink.asked) - begin <= 0.9 * stage.settings.lease
 
 
@@ -400,17 +388,18 @@ def test_held_bytes_stay_within_the_budget() -> None:
 def test_rejections_do_not_pile_up_while_the_ledger_is_busy() -> None:
     letters = [Rejection(ordinal=at, offset=0, reason="no", raw=b"x" * 1000) for at in range(3000)]
     stage = Stage(settings=LoadSettings(lease=60, step_seconds=1.0, step_bytes=20_000))
-    sizes: list[int] = []
-    ledger = stage.ledger
 
-    class Counting(type(ledger)):  # type: ignore[misc]
-        def advance(self, claim, position, counts, rejections, *, lease):  # type: ignore[no-untyped-def]
-            sizes.append(len(rejections))
-            super().advance(claim, position, counts, rejections, lease=lease)
+    async def slow(call: Callable[[], object]) -> object:
+        await asyncio.sleep(0.2)
+        return call()
 
-    result = stage.load(ListStream(letters), ledger=Counting(stage.clock))
-    assert result.counts.rejected == 3000
-    assert max(sizes) < 8 * 20_000 / 1000 + 256
+    done: list[int] = [0]
+    loader = stage.loader(stage.sink(), offload=slow)
+    load = loader.load(
+        sample_work(sample_chunk()), ListStream(letters), "one", lambda *words: done.append(words[2])
+    )
+    assert stage.clock.run(load).counts.rejected == 3000
+    assert max(end - start for start, end in pairwise(done)) < 8 * 20_000 / 1000 + 256
 
 
 def test_two_loads_side_by_side_share_window_and_budget() -> None:
@@ -446,11 +435,16 @@ def test_an_item_waits_for_the_one_with_its_key_and_overtakes_no_other() -> None
 
 
 def test_the_loader_works_with_threads_and_real_time() -> None:
-    from time import monotonic
-
-    stage = Stage()
-    loader = stage.loader(stage.sink())
-    loader._offload, loader._clock, loader._sleep = asyncio.to_thread, monotonic, asyncio.sleep
-    stage.ledger._clock = monotonic
+    sink, ledger = InMemorySink(latency=0.001), InMemoryLedger(monotonic)
+    loader = Loader(
+        sink=sink,
+        ledger=ledger,
+        retry=RetryPolicy(),
+        budget=MemoryBudget(1 << 20),
+        governor=RateGovernor(monotonic),
+        clock=monotonic,
+        sleep=asyncio.sleep,
+        rng=Random(0),
+    )
     result = asyncio.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(500)), "one"))
-    assert (result.sealed, len(stage.table)) == (True, 500)
+    assert (result.sealed, len(sink.table)) == (True, 500)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest_project.core.errors import PermanentFailure
 from ingest_project.core.model import Chunk, ChunkPlan, Fault, FileIndex, KeySchema, Mark, SourceFile
-from ingest_project.core.planning import Binding, copies, from_json, plan, to_json
+from ingest_project.core.planning import MIN_CHUNK_BYTES, Binding, copies, from_json, plan, to_json
 
 KEYS = KeySchema(parts=(("id", "S"), ("sort", "N")))
 MB = 1 << 20
@@ -52,8 +53,20 @@ def bind(*indices: FileIndex, target: str = "messages") -> list[Binding]:
     return [Binding(index=each, target=target, keys=KEYS) for each in indices]
 
 
-def planned(*indices: FileIndex, previous: ChunkPlan | None = None, **words: int) -> ChunkPlan:
-    return plan(previous, bind(*indices), entity="messages", date="2026-01-01", **words)  # type: ignore[arg-type]
+def planned(
+    *indices: FileIndex,
+    previous: ChunkPlan | None = None,
+    slots: int = 16,
+    min_chunk_bytes: int = MIN_CHUNK_BYTES,
+) -> ChunkPlan:
+    return plan(
+        previous,
+        bind(*indices),
+        entity="messages",
+        date="2026-01-01",
+        slots=slots,
+        min_chunk_bytes=min_chunk_bytes,
+    )
 
 
 def of_file(made: ChunkPlan, name: str) -> list[Chunk]:
@@ -99,10 +112,10 @@ def test_ranges_tile_each_file_on_record_starts(indices: list[FileIndex], slots:
 
 @given(files, st.integers(1, 20), st.integers(1, 40 * MB), st.randoms(use_true_random=False))
 def test_a_plan_does_not_depend_on_the_order_of_the_files(
-    indices: list[FileIndex], slots: int, least: int, rng: st.DataObject
+    indices: list[FileIndex], slots: int, least: int, rng: Random
 ) -> None:
     made = planned(*indices, slots=slots, min_chunk_bytes=least)
-    rng.shuffle(indices)  # type: ignore[attr-defined]
+    rng.shuffle(indices)
     assert made == planned(*indices, slots=slots, min_chunk_bytes=least)
     assert all(0 <= chunk.slot < slots for chunk in made.chunks)
     assert sorted(made.chunks, key=lambda chunk: chunk.order) == list(made.chunks)

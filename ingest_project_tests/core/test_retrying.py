@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -49,10 +50,18 @@ def test_attempts_are_finite() -> None:
     assert [policy.delay(n, Random(0)) is None for n in (1, 2, 3)] == [False, False, True]
 
 
-@pytest.mark.parametrize("words", [{"attempts": 0}, {"base": -1}, {"factor": 0.5}, {"cap": -1}])
-def test_a_policy_without_an_end_is_refused(words: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RetryPolicy(attempts=0),
+        lambda: RetryPolicy(base=-1),
+        lambda: RetryPolicy(factor=0.5),
+        lambda: RetryPolicy(cap=-1),
+    ],
+)
+def test_a_policy_without_an_end_is_refused(make: Callable[[], RetryPolicy]) -> None:
     with pytest.raises(ValueError, match="ends"):
-        RetryPolicy(**words)  # type: ignore[arg-type]
+        make()
 
 
 @pytest.mark.parametrize(
