@@ -82,10 +82,16 @@ def inflated(kind: str, blocks: Iterable[bytes], again: Callable[[], Iterable[by
 
 
 def _pieces(blocks: Iterable[bytes], size: int) -> Blocks:
+    """Cut at multiples of ``size``, so that what a decoder is given does not depend on how the bytes came."""
+    rest = b""
     for block in blocks:
-        view = memoryview(block)
-        for start in range(0, len(block), size):
-            yield bytes(view[start : start + size]) if len(block) > size else block
+        whole = rest + block if rest else block
+        full = len(whole) - len(whole) % size
+        for start in range(0, full, size):
+            yield whole[start : start + size]
+        rest = whole[full:]
+    if rest:
+        yield rest
 
 
 def _skipped(blocks: Iterable[bytes], count: int) -> Blocks:

@@ -69,8 +69,10 @@ class Cursor:
         self.inside = True
         while (end := value_end(self.window.data, self.at, self.window.final)) == MORE:
             if len(self.window.data) - self.at > self._limit:
-                raise Broken(self.at, f"a record of at most {self._limit} bytes")
+                raise self._too_large()
             self.move()
+        if end - self.at > self._limit:
+            raise self._too_large()
         data = self.window.data
         if not sure and end == len(data) and self.window.final and data[end - 1] not in CLOSED:
             raise Broken(end, "the rest of a number", cut=True)
@@ -79,8 +81,11 @@ class Cursor:
         self.inside = False
         return value
 
+    def _too_large(self) -> Broken:
+        return Broken(self.at, f"a record of at most {self._limit} bytes")
+
     def key(self) -> bytes:
-        """Pass a key and its colon, and the white space around them; return the key between its quotes."""
+        """Pass a key, its colon and the white space around them; return the key between its quotes."""
         found = self.peek()
         if found != 0x22:
             raise Broken(self.at, "a key", cut=found == END)
@@ -89,4 +94,5 @@ class Cursor:
         key = self.window.data[self.at + 1 : end - 1]
         self.at = end
         self.expect(COLON, "':'")
+        self.peek()
         return key

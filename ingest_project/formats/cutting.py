@@ -220,7 +220,7 @@ class Cutter(Elements):
         limit = self._limit if self.alone else PAGE_LIMIT
         while True:
             window = self.window
-            known, header = find_items(window.data, self.at, window.final, alone=self.alone)
+            known, header = find_items(window.data, self.at, window.final, limit, alone=self.alone)
             if known or len(window.data) - self.at > limit:
                 return header
             self.move()
@@ -275,14 +275,12 @@ class Cutter(Elements):
         return self._next
 
     def _holds_items(self) -> bool:
-        self.peek()
-        while True:
-            if self.at == len(self.window.data):
-                return False
+        while self.at < len(self.window.data):
             holds = holds_items(self.window.data, self.at, self.window.final)
             if holds is not None:
                 return holds
             self.move()
+        return False
 
     def _next(self) -> State:
         """Behind a document that held items."""

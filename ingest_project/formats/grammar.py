@@ -20,6 +20,7 @@ _DIGITS = re.compile(rb"[0-9]*")
 _DECODER = msgspec.json.Decoder(msgspec.Raw)
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _ESCAPES = b'"\\/bfnrt'
+_NUMERIC = b"0123456789.eE"
 _HEX = b"0123456789abcdefABCDEF"
 CLOSED = b'}]"elyN'
 """Last bytes of values that need no delimiter; a number may go on."""
@@ -89,7 +90,7 @@ def value_end(data: bytes, at: int, final: bool) -> int:
             end = at + int(trailing[1]) - _SHIFT
             while data[end - 1] in WHITE:
                 end -= 1
-            return end
+            return _ended(data, end)
         if not final and message.endswith("truncated"):
             return MORE
     except RecursionError:
@@ -98,6 +99,13 @@ def value_end(data: bytes, at: int, final: bool) -> int:
         end = at + len(raw)
         return end if final or end < len(data) or data[end - 1] in CLOSED else MORE
     return walk(data, at, final)
+
+
+def _ended(data: bytes, end: int) -> int:
+    """A number ends where nothing of a number follows: ``01`` and ``1.5.5`` are no two values."""
+    if end < len(data) and data[end] in _NUMERIC and data[end - 1] not in CLOSED:
+        raise Broken(end, "the end of a number")
+    return end
 
 
 def walk(data: bytes, at: int, final: bool) -> int:
@@ -197,7 +205,7 @@ class _Walker:
         if end < self.size and self.data[end] in b"eE":
             sign = self._byte(end + 1, "a digit") in b"+-"
             end = self._digits(end + 1 + sign)
-        return end
+        return _ended(self.data, end)
 
     def _digits(self, at: int) -> int:
         found = _DIGITS.match(self.data, at)

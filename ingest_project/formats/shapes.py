@@ -90,18 +90,19 @@ class _More(Exception):
     """The document goes on behind the bytes at hand."""
 
 
-def find_items(data: bytes, at: int, final: bool, *, alone: bool) -> tuple[bool, Header | None]:
+def find_items(data: bytes, at: int, final: bool, limit: int, *, alone: bool) -> tuple[bool, Header | None]:
     """Look for the items of the object that starts at ``at``.
 
     Args:
+        limit: Bytes of the object that are looked at.
         alone: It is the only document of its file: the first wrapper key decides, whatever stands beside it.
             Otherwise every other key must be one of a response.
 
     Returns:
-        Whether the answer is final, and the header. A broken document answers with what stood before the
+        Whether the whole object was seen that far, and the header. A broken document answers with what stood before the
         fault, so that its items are delivered; the fault is found again by whoever reads on.
     """
-    finder = _Finder(data, at, final, alone)
+    finder = _Finder(data, at, final, limit, alone)
     try:
         finder.run()
     except _More:
@@ -112,8 +113,9 @@ def find_items(data: bytes, at: int, final: bool, *, alone: bool) -> tuple[bool,
 
 
 class _Finder:
-    def __init__(self, data: bytes, at: int, final: bool, alone: bool) -> None:
+    def __init__(self, data: bytes, at: int, final: bool, limit: int, alone: bool) -> None:
         self.data, self.at, self.final, self.alone = data, at, final, alone
+        self.stop = at + limit
         self.header: Header | None = None
         self.metadata: list[tuple[str, bytes]] = []
 
@@ -153,6 +155,8 @@ class _Finder:
     def _pass(self, ends: Callable[[bytes, int, bool], int]) -> None:
         end = ends(self.data, self.at, self.final)
         if end == MORE:
+            raise _More
+        if end > self.stop:
             raise _More
         self.at = end
 

@@ -37,6 +37,7 @@ class DumpSource:
         block: Bytes read at once.
         group: Bytes of a batch of records.
         limit: Bytes of the largest record; a larger one is a fault of its file.
+        watch: Told the size of each stored block that ``index`` takes in its first pass over a file.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class DumpSource:
         block: int = BLOCK,
         group: int = GROUP,
         limit: int = RECORD_LIMIT,
+        watch: Callable[[int], None] | None = None,
     ) -> None:
         self._stores = Stores(s3, block)
+        self._watch = watch
         self._group = group
         self._limit = limit
 
@@ -60,7 +63,7 @@ class DumpSource:
         """
         digest = Digest()
         try:
-            first = digest.over(self._stored(file))
+            first = digest.over(self._watched(self._stored(file)))
             compression, found = self._survey(file, first)
             deque(first, maxlen=0)
         finally:
@@ -131,6 +134,12 @@ class DumpSource:
 
     def _stored(self, file: SourceFile) -> Blocks:
         return self._stores.blocks(file.uri, file.etag, 0, file.size)
+
+    def _watched(self, blocks: Blocks) -> Blocks:
+        for block in blocks:
+            if self._watch is not None:
+                self._watch(len(block))
+            yield block
 
     def _survey(self, file: SourceFile, first: Iterator[bytes]) -> tuple[str, Survey]:
         """Survey the blocks of ``first``; a second pass, where one is needed, opens the file anew."""
