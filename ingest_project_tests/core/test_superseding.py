@@ -102,3 +102,10 @@ def test_losers_keep_eight_bytes_each_and_large_ordinals() -> None:
     store.publish(chunk, [PartInfo(number=0, first=first, records=2, bytes=0)])
     found = superseded([chunk], [], store)[chunk.id]
     assert (array("Q", [first]), 8) == (found, found.itemsize)
+
+
+def test_one_duplicate_key_among_25_costs_one_record_and_no_other() -> None:
+    store = InMemoryPartStore()
+    chunk = chunk_of("2026-01-01", "a", 0)
+    publish(store, chunk, [*(f"k{number}" for number in range(24)), "k7"])
+    assert superseded([chunk], [chunk], store) == {chunk.id: array("Q", [7])}

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_project.core.model import KeySchema
-from ingest_project.formats.dynamodb_json import ITEM_BYTES, RECORD_BYTES, SURELY_SMALL, encode_record, unwrap
+from ingest_project.formats.dynamodb_json import (
+    ITEM_BYTES,
+    RECORD_BYTES,
+    SURELY_SMALL,
+    encode_record,
+    plain_item_size,
+    unwrap,
+)
 from ingest_project.formats.json_tree import Refused, parse
 from ingest_project.formats.typed_values import item_size
 from ingest_project_tests.formats.records import RECORDS, exact, json_text, read_line
@@ -186,6 +193,32 @@ def test_a_short_record_is_never_an_item_that_is_too_large(element: bytes) -> No
     raw = b'{"id":"1","v":[' + b",".join([element] * count) + b"]}"
     assert len(raw) <= SURELY_SMALL
     assert item_size(unwrap(parse(line(raw)), ID)) <= ITEM_BYTES
+
+
+@given(record=RECORDS)
+def test_an_item_has_one_size_plain_or_typed(record: dict[str, Any]) -> None:
+    raw = json_text(record, ascii_only=True, spaced=True).encode()
+    assert plain_item_size(unwrap(parse(raw), ID)) == item_size(unwrap(parse(line(raw)), ID))
+
+
+def test_sizes_follow_the_rules_of_the_developer_guide() -> None:
+    attributes = b'{"ab":"\xc3\xa9","n":-123.50,"t":true,"z":null,"l":[1,""],"m":{"x":[]}}'
+    expected = (2 + 2) + (1 + 3) + (1 + 1) + (1 + 1) + (1 + 3 + 2 + 2) + (1 + 3 + 1 + 1 + 3)
+    assert expected == plain_item_size(unwrap(parse(attributes), ID))
+    typed = b'{"b":{"B":"YQ=="},"ss":{"SS":["a","bc"]},"ns":{"NS":["1","22","333"]},"bs":{"BS":["YWE="]}}'
+    assert item_size(unwrap(parse(typed), ID)) == (1 + 1) + (2 + 3) + (2 + 2 + 2 + 3) + (2 + 2)
+
+
+@pytest.mark.parametrize("element", [b"1", b"[[[[]]]]", b'{"a":1}'])
+def test_a_record_with_more_values_than_an_item_can_hold_is_refused_unread(element: bytes) -> None:
+    raw = b'{"id":"1","v":[' + b",".join([element] * 1_000_000) + b"]}"
+    assert refusal(raw) == "the item has more than 409600 bytes"
+
+
+def test_an_item_full_of_tiny_values_is_let_through() -> None:
+    room = ITEM_BYTES - len("id" + "1" + "v") - 3
+    assert line(b'{"id":{"S":"1"},"v":{"L":[' + b",".join([b'{"S":""}'] * room) + b"]}}")
+    assert line(b'{"id":"1","v":"' + b"[" * room + b'"}')
 
 
 def test_a_huge_record_is_refused_unread() -> None:
