@@ -138,6 +138,7 @@ class Courier:
         None."""
         wait = self._governor.delay(len(batch.bodies))
         if wait > 0.0:
+            self._account.check()
             await self._account.idle(self._sleep(wait))
         self._account.check()
         error = None
@@ -185,7 +186,8 @@ class Courier:
         await self.pause(delay)
 
     async def pause(self, seconds: float) -> None:
-        """Sleep outside the gate."""
+        """Sleep outside the gate, unless the load has stopped meanwhile."""
+        self._account.check()
         self._gate.leave()
         try:
             await self._account.idle(self._sleep(seconds))

@@ -126,7 +126,11 @@ class Loader:
             abort=flight.abort,
             moved=flight.make_room,
         )
-        flight.courier = Courier(
+        flight.courier = self._courier(flight, stream)
+        return flight, flight.steps
+
+    def _courier(self, flight: Flight, stream: ItemStream) -> Courier:
+        return Courier(
             sink=self._sink,
             stream=stream,
             retry=self._retry,
@@ -137,4 +141,3 @@ class Loader:
             rng=self._rng,
             offload=self._offload,
         )
-        return flight, flight.steps

@@ -55,19 +55,8 @@ def plan(
     if slots < 1 or (before.entity, before.date) != (entity, date):
         known_as = f"{before.entity} {before.date}"
         raise ValueError(f"cannot plan {entity} {date} in {slots} slots on top of {known_as}")
-    left_out = copies(previous, files) if skip_copies else {}
-    known = {(index.file.uri, index.file.etag) for index in before.files}
-    fresh = sorted(
-        (
-            binding
-            for binding in files
-            if _identity(binding) not in known and binding.index.file.uri not in left_out
-        ),
-        key=lambda binding: binding.index.file.uri,
-    )
+    fresh = _fresh(before, files, copies(previous, files) if skip_copies else {})
     replaced = {binding.index.file.uri for binding in fresh}
-    if len(replaced) < len(fresh):
-        raise ValueError("one file is to be planned twice")
     kept = [chunk for chunk in before.chunks if chunk.range.uri not in replaced]
     cut = _cut_all(before, fresh, min_chunk_bytes)
     chunks = [*kept, *_packed(before.slots, kept, cut)]
@@ -97,6 +86,19 @@ def copies(previous: ChunkPlan | None, files: Sequence[Binding]) -> Mapping[str,
         if original != uri:
             found[uri] = original
     return found
+
+
+def _fresh(before: ChunkPlan, files: Sequence[Binding], left_out: Mapping[str, str]) -> list[Binding]:
+    """Files that are not in the plan as they are now, by name."""
+    known = {(index.file.uri, index.file.etag) for index in before.files}
+    fresh = {
+        binding.index.file.uri: binding
+        for binding in files
+        if _identity(binding) not in known and binding.index.file.uri not in left_out
+    }
+    if len({_identity(binding) for binding in files}) != len({binding.index.file.uri for binding in files}):
+        raise ValueError("one file is to be planned twice")
+    return [fresh[uri] for uri in sorted(fresh)]
 
 
 def _identity(binding: Binding) -> tuple[str, str]:

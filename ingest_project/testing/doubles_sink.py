@@ -99,13 +99,12 @@ class InMemorySink:
         share = 0.5 if answer in (Answer.THROTTLE, Answer.PARTIAL) else 0.0
         later = [index for index in range(len(batch)) if self._rng.random() < share]
         report = self._apply(batch, [index for index in range(len(batch)) if index not in later])
-        match answer:
-            case Answer.KILL_AFTER:
-                self._life.end()
-            case Answer.LOST_AFTER:
-                raise TransientFailure("connection reset before the answer was read")
-            case Answer.MISCOUNT:
-                return WriteReport(written=len(batch) - 1)
+        if answer is Answer.KILL_AFTER:
+            self._life.end()
+        if answer is Answer.LOST_AFTER:
+            raise TransientFailure("connection reset before the answer was read")
+        if answer is Answer.MISCOUNT:
+            return WriteReport(written=len(batch) - 1)
         return WriteReport(
             written=report.written,
             refusals=report.refusals,

@@ -121,7 +121,7 @@ def test_a_permanent_error_fails_the_chunk_and_raises() -> None:
 
 def test_after_an_error_nothing_more_is_sent_and_nobody_waits_out_his_backoff() -> None:
     class Fails(InMemorySink):
-        """The first request sleeps in its backoff, the fifth fails for good, all others take a second."""
+        """The fifth request fails for good, all others are to be sent again after a long time."""
 
         async def write(self, batch: Batch) -> WriteReport:
             self.log.append(batch)
@@ -131,7 +131,7 @@ def test_after_an_error_nothing_more_is_sent_and_nobody_waits_out_his_backoff() 
             await asyncio.sleep(0.1 if number == 5 else 1.0)
             if number == 5:
                 raise PermanentFailure("access denied")
-            return WriteReport(written=len(batch))
+            raise TransientFailure("not now either", retry_after=1000.0)
 
     stage = Stage(window=8, settings=LoadSettings(lease=60.0))
     sink = Fails(limits=stage.limits)
