@@ -94,7 +94,11 @@ class Database:
                     # Connections of the parent process: forget them without closing its sockets.
                     self._engine.dispose(close=False)
                 engine = _engine(self.url)
-                _create(engine)
+                try:
+                    _create(engine)
+                except BaseException:
+                    engine.dispose()
+                    raise
                 weakref.finalize(self, engine.dispose)
                 self._engine, self._pid = engine, os.getpid()
             return self._engine

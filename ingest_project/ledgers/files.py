@@ -138,9 +138,13 @@ class FileRegister:
         complete: Collection[str],
     ) -> Sequence[FileEntry]:
         now = self._clock()
+        # In one order everywhere: two observers that lock the same rows then wait instead of dying.
+        some = sorted(some, key=lambda file: (file.uri, file.etag))
         connection.execute(self._db.insert_new(files), [_new(file, entity, now) for file in some])
         uris = [file.uri for file in some]
-        query = select(files).where(files.c.uri.in_(uris)).with_for_update()
+        query = (
+            select(files).where(files.c.uri.in_(uris)).order_by(files.c.uri, files.c.etag).with_for_update()
+        )
         known = {(row["uri"], row["etag"]): row for row in connection.execute(query).mappings()}
         listed = {(file.uri, file.etag): file for file in some}
         self._replace(connection, known, listed)

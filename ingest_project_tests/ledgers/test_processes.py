@@ -19,7 +19,7 @@ from ingest_project.testing.samples import sample_chunk, sample_work
 
 SPAWN = multiprocessing.get_context("spawn")
 CHUNKS, STEPS, STEP = 24, 5, 10
-LEASE = 60.0
+LEASE = 600.0
 
 
 def chunk_at(number: int) -> Chunk:
@@ -81,7 +81,7 @@ def started(target: Callable[..., None], *args: Any) -> tuple[BaseProcess, Conne
 
 
 def received(pipe: Connection) -> Any:
-    assert pipe.poll(60), "the process says nothing"
+    assert pipe.poll(120), "the process says nothing"
     return pipe.recv()
 
 
@@ -102,7 +102,7 @@ def test_four_processes_share_the_work_and_lose_nothing(ledger_url: str) -> None
     running = [started(worker, ledger_url, f"worker-{number}", gate) for number in range(4)]
     answers = [received(pipe) for _, pipe in running]
     for process, pipe in running:
-        process.join(60)
+        process.join(120)
         pipe.close()
         assert process.exitcode == 0
     for stage in (0, 1):

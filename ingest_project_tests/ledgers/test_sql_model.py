@@ -148,4 +148,4 @@ class TwoLedgers(RuleBasedStateMachine):
 
 
 TestTwoLedgers = TwoLedgers.TestCase
-TestTwoLedgers.settings = settings(max_examples=60, stateful_step_count=25)
+TestTwoLedgers.settings = settings(max_examples=40, stateful_step_count=25)
