@@ -1,0 +1,112 @@
+"""`ingest demo`: everything up, samples into the inbox, a table of what became of them, everything down."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import click
+
+from ingest_project.cli_local import start_all, stop_all
+from ingest_project.cli_show import table
+from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.local.demo import ENTITY, Demo, Verdict, peak_of_runs
+from ingest_project.local.samples import SAMPLES, TABLE_KEYS
+from ingest_project.resources.deployments import Settings, parse_key_schema
+from ingest_project.resources.destinations import TableDestination
+
+KEYS = ";".join(f"{name}={key}" for name, key in TABLE_KEYS.items())
+
+
+def run_demo(*, keep: bool, timeout: float) -> int:
+    """Run the demonstration; 0 when every file came out as expected."""
+    settings, ui, ran = start_all({"INGEST_TABLE_KEYS": KEYS})
+    try:
+        if ran:
+            asyncio.run(_make_tables(settings))
+        now = datetime.now(UTC)
+        folder = settings.inbox / ENTITY / now.date().isoformat() / f"demo-{now:%H%M%S}"
+        demo = Demo(ledger=SqlLedger(settings.ledger_url), folder=folder, memory=peak_of_runs(ui.mark.pid))
+        demo.place()
+        click.echo(f"{len(SAMPLES)} sample dumps are in {folder}")
+        ended = demo.wait(timeout, _Line())
+        verdicts = demo.verdicts()
+        _show(verdicts)
+        good = ended and not any(verdict.problem for verdict in verdicts)
+        click.echo("Every record is accounted for." if good else "Not everything is as expected.")
+        click.echo(f"Look at it: {ui.url}/asset-groups and {ui.url}/runs")
+    finally:
+        if not (keep or ran):
+            stop_all(settings)
+    if keep or ran:
+        click.echo("Everything keeps running; `ingest down` stops it.")
+    return 0 if good else 1
+
+
+async def _make_tables(settings: Settings) -> None:
+    """A Dagster that runs already was not told the samples' keys."""
+    tables = TableDestination(settings, settings.may_create_table())
+    for name, key in TABLE_KEYS.items():
+        await tables.keys_of(name, parse_key_schema(key, "demo"))
+    await tables.close()
+
+
+class _Line:
+    """One line that is written over on a terminal, and told anew only when it changed elsewhere."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, text: str) -> None:
+        if text == self._last:
+            return
+        self._last = text
+        click.echo(f"\r\033[K{text}" if sys.stderr.isatty() else text, err=True, nl=not sys.stderr.isatty())
+
+
+def _show(verdicts: list[Verdict]) -> None:
+    names = (
+        "chunks",
+        "read",
+        "written",
+        "indexed",
+        "superseded",
+        "rejected",
+        "seconds",
+        "items/s",
+        "peak MB",
+    )
+    columns = [("file", False), ("state", False), *((name, True) for name in names)]
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    table("", columns, [[*_row(verdict)] for verdict in verdicts])
+    for verdict in verdicts:
+        reasons = verdict.summary.reasons if verdict.summary else {}
+        for reason, count in reasons.items():
+            click.echo(f"{verdict.sample.name}: {count} rejected: {reason}")
+        if verdict.problem:
+            click.echo(f"{verdict.sample.name}: {verdict.problem}")
+
+
+def _row(verdict: Verdict) -> list[str]:
+    name, found = verdict.sample.name, verdict.summary
+    if found is None:
+        return [name, verdict.state, *[""] * 9]
+    written, superseded, indexed = 0, 0, 0
+    with suppress(KeyError):
+        written, superseded = found.stages["table"].counts.written, found.stages["table"].counts.superseded
+        indexed = found.stages["index"].counts.written
+    seconds = verdict.seconds or found.seconds
+    numbers = (found.chunks, found.read, written, indexed, superseded, found.rejected)
+    rate = found.read / seconds if seconds else 0.0
+    peak = verdict.peak_rss_bytes / 2**20
+    return [
+        name,
+        verdict.state,
+        *(f"{n:,}" for n in numbers),
+        f"{seconds:.1f}",
+        f"{rate:,.0f}",
+        f"{peak:.0f}",
+    ]

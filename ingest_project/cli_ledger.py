@@ -1,0 +1,212 @@
+"""`ingest status` and `ingest rejections`: what the ledger knows, of Dagster's runs and of `ingest load`
+alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ingest_project.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ingest_project.ledgers.rejections import DeadLetter
+    from ingest_project.ledgers.sql import SqlLedger
+    from ingest_project.ledgers.summaries import FileSummary
+
+STAGES = ("validated", "table", "index")
+STATES = ("open", "claimed", "sealed", "failed")
+
+
+def _ledger() -> SqlLedger:
+    from ingest_project.ledgers.sql import SqlLedger
+    from ingest_project.resources.deployments import load_settings
+
+    return SqlLedger(load_settings().ledger_url)
+
+
+@click.command()
+@click.option("--date", metavar="D", help="One date; `cli` for what was loaded by `ingest load`.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(date: str | None, as_json: bool) -> None:
+    """Show files and chunks by state, Dagster's and those of `ingest load`."""
+    ledger = _ledger()
+    try:
+        document = _status(ledger, date)
+    finally:
+        ledger.close()
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _show_status(document)
+
+
+def _status(ledger: SqlLedger, date: str | None) -> dict[str, Any]:
+    chunks: dict[str, dict[str, int]] = {}
+    for row in ledger.status(date=date):
+        states = chunks.setdefault(f"{row.entity}/{row.stage}", dict.fromkeys(STATES, 0))
+        states[row.state] += 1
+    files = [_file(summary) for summary in ledger.summary(date=date)]
+    entities = sorted({summary["entity"] for summary in files} | {"messages"})
+    inbox = {entity: ledger.files.states(entity, date) for entity in entities}
+    waiting = {entity: states for entity, states in inbox.items() if states}
+    return {"chunks": chunks, "inbox": waiting, "files": files}
+
+
+def _file(summary: FileSummary) -> dict[str, Any]:
+    stages = {
+        name: {"chunks": stage.chunks, "sealed": stage.sealed, "failed": stage.failed, **asdict(stage.counts)}
+        for name, stage in summary.stages.items()
+    }
+    names = ("entity", "date", "uri", "target", "chunks", "read", "rejected", "seconds")
+    return {
+        **{name: getattr(summary, name) for name in names},
+        "state": _state(summary),
+        "stages": stages,
+        "reasons": dict(summary.reasons),
+        "failures": list(summary.failures),
+    }
+
+
+def _state(summary: FileSummary) -> str:
+    stages = summary.stages.values()
+    if any(stage.failed for stage in stages):
+        return "failed"
+    complete = all(stage.sealed == summary.chunks for stage in stages)
+    return "loaded" if complete and len(summary.stages) > 1 else "open"
+
+
+def _show_status(document: dict[str, Any]) -> None:
+    from ingest_project.cli_show import name_of, table
+
+    if not document["files"] and not document["inbox"]:
+        click.echo("The ledger knows of no file yet.")
+        return
+    for entity, states in document["inbox"].items():
+        words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        click.echo(f"files of the inbox of {entity}: {words}")
+    rows = [
+        [name, *(f"{states[state]:,}" for state in STATES)] for name, states in document["chunks"].items()
+    ]
+    table("chunks", [("stage", False), *((state, True) for state in STATES)], rows)
+    columns = [("file", False), ("date", False), ("table", False), ("state", False), ("chunks", True)]
+    columns += [(name, True) for name in ("read", "written", "indexed", "superseded", "rejected")]
+    table("files", columns, [_row(file, name_of(file["uri"])) for file in document["files"]])
+    for file in document["files"]:
+        for failure in file["failures"]:
+            click.echo(f"{name_of(file['uri'])}: {failure}")
+
+
+def _row(file: dict[str, Any], name: str) -> list[str]:
+    into, index = (file["stages"].get(stage, {}) for stage in ("table", "index"))
+    counts = (
+        file["chunks"],
+        file["read"],
+        into.get("written", 0),
+        index.get("written", 0),
+        into.get("superseded", 0),
+        file["rejected"],
+    )
+    return [name, file["date"], file["target"], file["state"], *(f"{count:,}" for count in counts)]
+
+
+@click.group()
+def rejections() -> None:
+    """Records that were refused: list them, show one."""
+
+
+@rejections.command(name="list")
+@click.option("--file", "file", metavar="F", help="Of one file: its name, or any end of its address.")
+@click.option("--reason", metavar="R", help="Whose reason contains this text.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_rejections(file: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+    """List rejected records, by file and place in it."""
+    from ingest_project.ledgers.rejections import Selection
+
+    ledger = _ledger()
+    try:
+        uris = _uris(ledger, file)
+        pages = [
+            ledger.dead_letters.list(Selection(uri=uri, reason=reason), limit=limit)
+            for uri in ([None] if uris is None else uris)
+        ]
+    finally:
+        ledger.close()
+    letters = [letter for page in pages for letter in page][:limit]
+    if as_json:
+        click.echo(json.dumps({"rejections": [_letter(letter) for letter in letters]}, indent=2))
+    else:
+        _show_list(letters, limit)
+
+
+def _uris(ledger: SqlLedger, file: str | None) -> list[str] | None:
+    """Addresses in the ledger that end with ``file``; None for all.
+
+    Raises:
+        ConfigurationError: The ledger has no such file.
+    """
+    if file is None:
+        return None
+    from urllib.parse import quote
+
+    ends = (file, quote(file))
+    found = {row.uri for row in ledger.summary() if row.uri.endswith(ends)}
+    if not found:
+        raise ConfigurationError(f"the ledger knows of no file {file}")
+    return sorted(found)
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    names = ("entity", "stage", "date", "target", "uri", "ordinal", "offset", "key", "reason", "raw_bytes")
+    raw = letter.raw.decode("utf-8", "backslashreplace")
+    return {"id": letter.id, **{name: getattr(letter, name) for name in names}, "raw": raw, "cut": letter.cut}
+
+
+def _show_list(letters: Sequence[DeadLetter], limit: int) -> None:
+    from ingest_project.cli_show import name_of, table
+
+    if not letters:
+        click.echo("No rejected record.")
+        return
+    columns = [("id", False), ("file", False), ("byte", True), ("key", False), ("reason", False)]
+    rows = [
+        [letter.id, name_of(letter.uri), f"{letter.offset:,}", letter.key[:40], letter.reason[:200]]
+        for letter in letters
+    ]
+    table("", columns, rows)
+    if len(letters) == limit:
+        click.echo(f"The first {limit}; --limit shows more.")
+    click.echo("One of them with its bytes: `ingest rejections show ID`")
+
+
+@rejections.command(name="show")
+@click.argument("id")
+def show_rejection(id: str) -> None:
+    """Show one rejected record with its raw bytes."""
+    ledger = _ledger()
+    try:
+        letter = ledger.dead_letters.get(id)
+    finally:
+        ledger.close()
+    if letter is None:
+        raise ConfigurationError(f"there is no rejected record {id}")
+    facts = {
+        "id": letter.id,
+        "file": letter.uri,
+        "byte": letter.offset if letter.offset >= 0 else "unknown",
+        "table": letter.target,
+        "stage": letter.stage,
+        "key": letter.key or "none",
+        "reason": letter.reason,
+        "bytes": letter.raw_bytes,
+    }
+    for name, value in facts.items():
+        click.echo(f"{name + ':':8} {value}")
+    click.echo()
+    click.echo(letter.raw.decode("utf-8", "backslashreplace"))
+    if letter.cut:
+        click.echo(f"[cut: the first {len(letter.raw):,} of {letter.raw_bytes:,} bytes are kept]")

@@ -1,0 +1,122 @@
+"""`ingest services`, `up`, `down`, `demo` and `doctor`: this machine's servers and Dagster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ingest_project.local.ui import Ui
+    from ingest_project.resources.deployments import Settings
+
+
+@click.group()
+def services() -> None:
+    """The embedded S3, DynamoDB and OpenSearch of this machine."""
+
+
+@services.command(name="up")
+def services_up() -> None:
+    """Start what does not run; print the addresses."""
+    from ingest_project import local
+    from ingest_project.resources.deployments import load_settings
+
+    stack = local.up(load_settings().home)
+    for name, value in stack.variables.items():
+        click.echo(f"{name}={value}")
+
+
+@services.command(name="down")
+def services_down() -> None:
+    """Stop what runs."""
+    from ingest_project import local
+    from ingest_project.resources.deployments import load_settings
+
+    for name, word in local.down(load_settings().home).items():
+        click.echo(f"{name}: {word}")
+
+
+@services.command(name="status")
+def services_status() -> None:
+    """Show each server. Exit status 1 when one does not run."""
+    from ingest_project import local
+    from ingest_project.cli_show import table
+    from ingest_project.resources.deployments import load_settings
+
+    found = local.status(load_settings().home)
+    rows = [[one.title, one.name, one.state, one.endpoint, str(one.pid or ""), one.note] for one in found]
+    columns = [(name, False) for name in ("server", "service", "state", "address", "pid", "note")]
+    table("", columns, rows)
+    if any(one.state != "up" for one in found):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+def up() -> None:
+    """Start the embedded services and Dagster, and keep them running."""
+    settings, ui, _ = start_all({})
+    click.echo(f"Dagster:  {ui.url}")
+    click.echo(f"Inbox:    {settings.inbox / 'messages'}")
+    click.echo("          a dump file that is put there is loaded; its table is named after it")
+    click.echo("Look:     ingest status, ingest rejections list")
+    click.echo("Stop:     ingest down")
+
+
+@click.command()
+def down() -> None:
+    """Stop Dagster and the embedded services."""
+    from ingest_project.resources.deployments import load_settings
+
+    stop_all(load_settings())
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave everything running.")
+@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for the files.")
+def demo(keep: bool, timeout: float) -> int:
+    """Load sample dumps through Dagster, from nothing, and print what became of them."""
+    from ingest_project.cli_demo import run_demo
+
+    return run_demo(keep=keep, timeout=timeout)
+
+
+@click.command()
+def doctor() -> None:
+    """Check everything that is needed and say what to do. Exit status 1 when something fails."""
+    from ingest_project.resources.deployments import load_settings, project_folder
+    from ingest_project.resources.doctor import FAIL, examine
+
+    failed = False
+    for finding in examine(load_settings(), project_folder()):
+        failed = failed or finding.state == FAIL
+        click.echo(f"{finding.state:4}  {finding.name}: {finding.text}")
+        if finding.advice:
+            click.echo(f"      -> {finding.advice}")
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def start_all(turned: dict[str, str]) -> tuple[Settings, Ui, bool]:
+    """Services and Dagster up; whether Dagster ran before."""
+    from ingest_project import local
+    from ingest_project.local import ui
+    from ingest_project.resources.deployments import child_environment, load_settings, project_folder
+
+    settings = load_settings()
+    click.echo("starting the embedded services ...", err=True)
+    local.up(settings.home)
+    settings = load_settings()
+    (settings.inbox / "messages").mkdir(parents=True, exist_ok=True)
+    ran = ui.running(settings.home) is not None
+    click.echo("starting Dagster ..." if not ran else "Dagster runs already", err=True)
+    return settings, ui.up(settings.home, project_folder(), child_environment(settings, turned)), ran
+
+
+def stop_all(settings: Settings) -> None:
+    from ingest_project import local
+    from ingest_project.local import ui
+
+    click.echo(f"dagster: {ui.down(settings.home)}")
+    for name, word in local.down(settings.home).items():
+        click.echo(f"{name}: {word}")

@@ -1,0 +1,169 @@
+"""What the command line shows: bars while it works, tables at the end. rich is imported when it is needed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import click
+
+from ingest_project.core.progress import duration
+from ingest_project.resources.importing import FileReport, ImportProgress, ImportReport
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+LINE_SECONDS = 2.0
+TITLES = {"planned": "reading", "validated": "validating", "table": "table", "index": "index"}
+REASONS_SHOWN = 5
+
+
+def console(*, err: bool = False) -> Console:
+    """The terminal, or plain text of a fixed width where there is none."""
+    from rich.console import Console
+
+    terminal = (sys.stderr if err else sys.stdout).isatty()
+    return Console(stderr=err, highlight=False, width=None if terminal else 160)
+
+
+class Bars:
+    """A bar a stage on a terminal, else a line every two seconds; both on standard error, and in the log."""
+
+    def __init__(self, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._clock = log, clock
+        self._live = sys.stderr.isatty()
+        self._bars: Progress | None = None
+        self._tasks: dict[str, Any] = {}
+        self._told: dict[str, float] = {}
+
+    def __enter__(self) -> Bars:
+        if self._live:
+            self._bars = _bars()
+            self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def __call__(self, news: ImportProgress) -> None:
+        if self._bars is not None:
+            self._draw(self._bars, news)
+        last = self._told.get(news.stage)
+        ended = news.done >= news.total
+        if last is None or ended or self._clock() - last >= LINE_SECONDS:
+            if last == float("inf") or not news.total:
+                return
+            self._told[news.stage] = float("inf") if ended else self._clock()
+            text = line(news)
+            self._log(text)
+            if not self._live:
+                click.echo(text, err=True)
+
+    def _draw(self, bars: Progress, news: ImportProgress) -> None:
+        if news.stage not in self._tasks:
+            title = TITLES.get(news.stage, news.stage)
+            self._tasks[news.stage] = bars.add_task(title, total=news.total, rate="", left="")
+        bars.update(
+            self._tasks[news.stage], completed=news.done, total=news.total, rate=_rate(news), left=_left(news)
+        )
+
+
+def line(news: ImportProgress) -> str:
+    """``table: 45 %, 1,130,000 of 2,500,000, 41,234/s, 0:00:33 left``"""
+    done, total = (_amount(news, number) for number in (news.done, news.total))
+    words = [
+        f"{TITLES.get(news.stage, news.stage)}: {news.share:.0%}".replace("%", " %"),
+        f"{done} of {total}",
+    ]
+    return ", ".join([*words, *filter(None, (_rate(news), _left(news)))])
+
+
+def _amount(news: ImportProgress, number: float) -> str:
+    return f"{number / 1e6:,.1f} MB" if news.stage == "planned" else f"{number:,.0f}"
+
+
+def _rate(news: ImportProgress) -> str:
+    return f"{_amount(news, news.rate)}/s" if news.rate else ""
+
+
+def _left(news: ImportProgress) -> str:
+    if not news.seconds_left:
+        return ""
+    return f"{duration(news.seconds_left)} left"
+
+
+def _bars() -> Progress:
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[left]}"),
+        TimeElapsedColumn(),
+        console=console(err=True),
+    )
+
+
+def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; columns are (heading, whether it holds numbers)."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for heading, numbers in columns:
+        made.add_column(heading, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    console().print(made)
+
+
+NUMBERS = ("read", "written", "indexed", "superseded", "unchanged", "rejected")
+
+
+def summary_table(report: ImportReport) -> None:
+    """The end of `ingest load`."""
+    columns = [("file", False), ("table", False), *((name, True) for name in NUMBERS), ("", False)]
+    rows = [[name_of(file.uri), file.table, *_numbers(file), _verdict(file)] for file in report.files]
+    table("", columns, rows)
+    for file in report.files:
+        for reason, count in list(file.reasons.items())[:REASONS_SHOWN]:
+            click.echo(f"{name_of(file.uri)}: {count:,} rejected: {reason}")
+        if file.error:
+            click.echo(f"{name_of(file.uri)}: failed: {file.error}")
+    for note in report.notes:
+        click.echo(note)
+    click.echo(
+        f"{report.read:,} records in {report.seconds:,.1f} s, {report.items_per_second:,.0f} items/s, "
+        f"peak memory {report.peak_rss_bytes / 2**20:,.0f} MB"
+    )
+    if report.rejected and not report.dry_run:
+        click.echo("Rejected records are kept: `ingest rejections list`")
+
+
+def name_of(uri: str) -> str:
+    """The last step of an address, readable."""
+    return PurePosixPath(unquote(uri)).name
+
+
+def _numbers(file: FileReport) -> list[str]:
+    return [f"{getattr(file, name):,}" for name in NUMBERS]
+
+
+def _verdict(file: FileReport) -> str:
+    if file.error:
+        return "failed"
+    return "loaded before" if file.loaded_before else ""

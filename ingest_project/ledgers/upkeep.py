@@ -1,0 +1,96 @@
+"""Upkeep of works by hand: what stands of some chunks, starting them anew, freeing what a dead process held.
+
+Beside the ledger's own verbs and under the same fence: whatever is taken from an owner gets a higher epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import RowMapping, and_, delete, select, update
+
+from ingest_project.core.errors import ChunkBusy
+from ingest_project.core.model import Chunk, Counts
+from ingest_project.ledgers.database import Database
+from ingest_project.ledgers.rows import FRESH, counts_of
+from ingest_project.ledgers.schema import rejections, works
+
+_SOME = 500
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one work stands: see core.model.Work for ``identity``, WorkStatus for ``state``."""
+
+    state: str
+    identity: str
+    fingerprint: str
+    counts: Counts
+
+
+class Upkeep:
+    """Verbs for whoever runs loads by hand; each is one transaction for each 500 chunks."""
+
+    def __init__(self, url: str) -> None:
+        self._db = Database(url)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def standings(self, chunks: Collection[str]) -> Mapping[tuple[str, str], Standing]:
+        """(chunk id, stage) -> how it stands, for the works that the ledger knows."""
+        found: dict[tuple[str, str], Standing] = {}
+        for some in _pages(sorted(chunks)):
+            with self._db.reading() as connection:
+                rows = connection.execute(select(works).where(works.c.chunk.in_(some))).mappings()
+                found.update(((row["chunk"], row["stage"]), _standing(row)) for row in rows)
+        return found
+
+    def start_anew(self, chunks: Sequence[Chunk], *, now: float) -> None:
+        """Forget what was done of these chunks, in every stage, and take their content as it is planned now.
+
+        Raises:
+            ChunkBusy: Somebody works on one of them.
+        """
+        for some in _pages(chunks):
+            ids = [chunk.id for chunk in some]
+            with self._db.writing() as connection:
+                held = and_(works.c.chunk.in_(ids), works.c.state == "claimed", works.c.leased_until > now)
+                holder = connection.execute(select(works).where(held).limit(1)).mappings().first()
+                if holder is not None:
+                    raise ChunkBusy(f"{holder['uri']} is being loaded by {holder['owner']}")
+                connection.execute(delete(rejections).where(rejections.c.chunk.in_(ids)))
+                for chunk in some:
+                    anew = {**FRESH, **_FREED, "epoch": works.c.epoch + 1, "updated": now}
+                    anew |= {"fingerprint": chunk.fingerprint, "records": chunk.records}
+                    connection.execute(update(works).where(works.c.chunk == chunk.id).values(anew))
+
+    def release_dead(self, entity: str, is_dead: Callable[[str], bool], *, now: float) -> int:
+        """Free what owners that are no more held, without waiting for their leases; returns how many."""
+        claimed = and_(works.c.entity == entity, works.c.state == "claimed")
+        with self._db.writing() as connection:
+            owners = connection.execute(select(works.c.owner).where(claimed).distinct()).scalars()
+            dead = [owner for owner in owners if is_dead(owner)]
+            freed = {**_FREED, "epoch": works.c.epoch + 1, "updated": now, "reason": "its process ended"}
+            mine = and_(claimed, works.c.owner.in_(dead))
+            return connection.execute(update(works).where(mine).values(freed)).rowcount if dead else 0
+
+
+_FREED = {"state": "open", "owner": "", "leased_until": 0.0}
+
+
+def _pages(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (values[at : at + _SOME] for at in range(0, len(values), _SOME))
+
+
+def _standing(row: RowMapping) -> Standing:
+    return Standing(
+        state=row["state"],
+        identity=row["identity"],
+        fingerprint=row["fingerprint"],
+        counts=counts_of(row),
+    )

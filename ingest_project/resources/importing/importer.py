@@ -1,0 +1,281 @@
+"""import_files: plan, validate and deliver dump files, in this process and its workers. Prints nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.core.errors import ConfigurationError
+from ingest_project.core.model import ChunkPlan, KeySchema, SourceFile
+from ingest_project.core.outcomes import ChunkOutcome
+from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.ledgers.upkeep import Upkeep
+from ingest_project.resources.assembly import Assembly
+from ingest_project.resources.connect import s3_client
+from ingest_project.resources.crew import Crew
+from ingest_project.resources.deployments import Settings
+from ingest_project.resources.importing.accounts import VALIDATED, Accounts
+from ingest_project.resources.importing.meter import StageMeter
+from ingest_project.resources.importing.owner import is_dead, new_owner
+from ingest_project.resources.importing.planning import Files, Surveyor, Tables, bind, still_fits, without
+from ingest_project.resources.importing.rehearsal import rehearse
+from ingest_project.resources.importing.report import FileReport, ImportReport, ImportWatcher
+from ingest_project.resources.importing.scratch import Scratch
+from ingest_project.resources.knobs import Knobs, knobs_of
+from ingest_project.resources.planner import PlanOutcome
+from ingest_project.resources.process import peak_rss
+from ingest_project.sources.dumps import DumpSource, list_files
+
+LEDGER_NAME, LEDGER_DATE = "load", "cli"
+"""Entity and date under which the ledger keeps what was imported without Dagster."""
+
+PART_BYTES = 4 * 2**20
+"""Small parts: one is held twice while it is stored, and the process has to stay small."""
+
+Log = Callable[[str], None]
+
+
+def _silent(text: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """What an import may be told.
+
+    Attributes:
+        table: Table of every file; None takes each file's from its name.
+        index: Index of every file; None makes its name of the table's.
+        with_index: None: when OpenSearch is configured.
+        key: Key that the tables have; needed to make one.
+        create_table: Make a missing table with ``key``.
+        workers: Processes over the chunks; None is the deployment's number.
+        dry_run: Read, validate and count; write nothing anywhere.
+        again: Load also what is loaded already.
+    """
+
+    table: str | None = None
+    index: str | None = None
+    with_index: bool | None = None
+    key: KeySchema | None = None
+    create_table: bool = False
+    workers: int | None = None
+    dry_run: bool = False
+    again: bool = False
+
+
+def find_files(paths: Sequence[str], settings: Settings, pattern: str = "*") -> list[SourceFile]:
+    """The dump files at these paths, by URI, each once; the manifests of an AWS export are none.
+
+    Raises:
+        TargetMissing: There is nothing at a path.
+        ConfigurationError: No file there has a name like the pattern.
+    """
+    found: dict[str, SourceFile] = {}
+    for path in paths:
+        listed = [
+            file
+            for file in list_files(path, pattern, s3=lambda: s3_client(settings))
+            if "/AWSDynamoDB/" not in file.uri or "/data/" in file.uri
+        ]
+        if not listed:
+            raise ConfigurationError(f"{path}: there is no file with a name like {pattern}")
+        found.update((file.uri, file) for file in listed)
+    return [found[uri] for uri in sorted(found)]
+
+
+def import_files(
+    spec: EntitySpec,
+    files: Sequence[SourceFile],
+    options: ImportOptions,
+    *,
+    settings: Settings,
+    watch: ImportWatcher | None = None,
+    log: Log = _silent,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+) -> ImportReport:
+    """Load files into their tables and indices; goes on where an earlier call with the same files stopped.
+
+    Of the records with one key the last one wins, by file URI and then by place in the file. What another
+    call loaded earlier is overwritten.
+
+    Args:
+        watch: Told about every durable step.
+        log: Told in sentences what was done.
+
+    Raises:
+        ConfigurationError: The options contradict the deployment.
+        TransientFailure: A store or the ledger did not answer; the same call goes on.
+        KeyboardInterrupt: What is durable is in the ledger; the same call goes on.
+    """
+    call = _Call(spec, options, settings, watch, log, clock, wall)
+    return call.rehearse(files) if options.dry_run else call.load(files)
+
+
+class _Call:
+    """One call: what all of its steps need."""
+
+    def __init__(
+        self,
+        spec: EntitySpec,
+        options: ImportOptions,
+        settings: Settings,
+        watch: ImportWatcher | None,
+        log: Log,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._settings, self._options = settings, options
+        self._watch, self._log, self._clock, self._wall = watch, log, clock, wall
+        self._started, self._owner = clock(), new_owner()
+        self._notes: list[str] = []
+        stages = ("table", "index") if self._wants_index() else ("table",)
+        self._spec = replace(spec, name=LEDGER_NAME, destinations=stages)
+
+    def rehearse(self, files: Sequence[SourceFile]) -> ImportReport:
+        """The dry run."""
+        self._notes = ["Dry run: nothing was written."]
+        bound, planned = self._plan(replace(self._settings, part_store="local"), None, files)
+        total = sum(chunk.records for chunk in planned.plan.chunks)
+        meter = StageMeter(VALIDATED, total, self._watch, self._clock)
+        source = DumpSource(s3=lambda: s3_client(self._settings))
+        reports = rehearse(self._spec, source, planned.plan, meter, self._clock, part_bytes=PART_BYTES)
+        refused = {**bound.refused, **planned.refused}
+        reports += [
+            FileReport(uri=uri, table=bound.tables.get(uri, ""), error=why) for uri, why in refused.items()
+        ]
+        reports.sort(key=lambda report: report.uri)
+        return self._report(tuple(reports), sum(report.read for report in reports))
+
+    def load(self, files: Sequence[SourceFile]) -> ImportReport:
+        """The real one."""
+        bound_for = [(file, self._options.table or "") for file in files]
+        scratch = Scratch.of(self._settings, bound_for)
+        known = scratch.read_plan(LEDGER_NAME, LEDGER_DATE)
+        bound, planned = self._plan(scratch.settings, known, files)
+        if planned.plan != known:
+            scratch.keep_plan(planned.plan)
+        refused = {**bound.refused, **planned.refused}
+        plan = without(planned.plan, refused)
+        upkeep, ledger = Upkeep(self._settings.ledger_url), SqlLedger(self._settings.ledger_url)
+        accounts = Accounts(
+            settings=self._settings,
+            plan=plan,
+            stages=self._spec.destinations,
+            index=self._options.index or "",
+            tables=bound.tables,
+            refused=refused,
+            upkeep=upkeep,
+            letters=ledger.dead_letters,
+        )
+        try:
+            self._run(scratch, accounts)
+            return self._report(accounts.files(), max(accounts.items.values(), default=0))
+        finally:
+            ledger.close()
+            upkeep.close()
+
+    def _run(self, scratch: Scratch, accounts: Accounts) -> None:
+        """Everything that is left to do, stage by stage."""
+        accounts.upkeep.release_dead(LEDGER_NAME, is_dead, now=self._wall())
+        accounts.look()
+        stale = accounts.plan.chunks if self._options.again else accounts.drifted()
+        accounts.upkeep.start_anew(stale, now=self._wall())
+        if self._options.again:
+            scratch.discard_parts()
+        accounts.meet()
+        if not accounts.through:
+            with Crew(self._assembly(scratch.settings, accounts.plan)) as crew:
+                for stage in (VALIDATED, *self._spec.destinations):
+                    self._stage(stage, crew, accounts)
+        elif accounts.plan.chunks:
+            self._notes.append("Everything was loaded before; nothing was sent (--again loads it anew).")
+        if accounts.through:
+            scratch.discard_parts()
+
+    def _stage(self, stage: str, crew: Crew, accounts: Accounts) -> None:
+        chunks = accounts.pending(stage)
+        sizes = {chunk.id: chunk.records if stage == VALIDATED else accounts.valid(chunk) for chunk in chunks}
+        done = {chunk.id: accounts.done(chunk, stage) for chunk in chunks}
+        meter = StageMeter(stage, sum(sizes.values()), self._watch, self._clock, known=done)
+        for outcome in crew.run(stage, chunks, meter.step):
+            meter.ended(outcome)
+            accounts.add(outcome)
+            self._log(_told(outcome))
+        meter.close()
+        accounts.look()
+
+    def _plan(
+        self, settings: Settings, known: ChunkPlan | None, files: Sequence[SourceFile]
+    ) -> tuple[Files, PlanOutcome]:
+        options = self._options
+        assembly = self._assembly(settings, None)
+        with assembly.engine() as engine:
+            tables = Tables(
+                describe=engine.keys_of,
+                settings=self._settings,
+                key=options.key,
+                create=options.create_table,
+                rehearsal=options.dry_run,
+                notes=self._notes,
+            )
+            bound = bind(self._spec, files, options.table, tables)
+            surveyor = Surveyor(
+                spec=self._spec,
+                settings=self._settings,
+                min_chunk_bytes=self._knobs().min_chunk_bytes,
+                watch=self._watch,
+                log=self._log,
+                clock=self._clock,
+            )
+            before = known if still_fits(known, tables) else None
+            return bound, surveyor.plan(before, LEDGER_DATE, files, options.table, tables, bound)
+
+    def _assembly(self, settings: Settings, plan: ChunkPlan | None) -> Assembly:
+        return Assembly(
+            settings=settings,
+            spec=self._spec,
+            owner=self._owner,
+            knobs=self._knobs(),
+            plan=plan,
+            create_tables=self._options.create_table,
+            index=self._options.index or "",
+        )
+
+    def _knobs(self) -> Knobs:
+        knobs = knobs_of(self._settings)
+        return replace(knobs, workers=self._options.workers or knobs.workers, part_bytes=PART_BYTES)
+
+    def _wants_index(self) -> bool:
+        options, there = self._options, self._settings.opensearch_endpoint is not None
+        if options.with_index is False:
+            return False
+        if (options.with_index or options.index) and not there:
+            raise ConfigurationError(
+                "an index is asked for, but OPENSEARCH_URL is not set; or use --no-index"
+            )
+        if not there:
+            self._notes.append("No OpenSearch is configured: the table alone is loaded.")
+        return there
+
+    def _report(self, files: tuple[FileReport, ...], items: int) -> ImportReport:
+        return ImportReport(
+            files=files,
+            seconds=self._clock() - self._started,
+            items=items,
+            peak_rss_bytes=peak_rss(),
+            dry_run=self._options.dry_run,
+            notes=tuple(self._notes),
+        )
+
+
+def _told(outcome: ChunkOutcome) -> str:
+    span, counts = outcome.chunk.range, outcome.counts
+    text = (
+        f"{outcome.stage}: {span.uri} bytes {span.start}-{span.end}: {outcome.state}, {counts.sent} records, "
+        f"{counts.written} written, {counts.superseded} superseded, {counts.rejected} rejected"
+    )
+    return f"{text}: {outcome.reason}" if outcome.reason else text
