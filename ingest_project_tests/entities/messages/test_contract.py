@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ingest_project.core.errors import ConfigurationError
 from ingest_project.core.model import Chunk, FileRange, KeySchema, Position, RecordBatch
 from ingest_project.entities.messages.contract import admission, target_of
 from ingest_project.formats.keys import KeyPart, key_hash
+from ingest_project.sources.dumps import DumpSource
 from ingest_project_tests.formats.records import RECORDS, json_text
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -63,6 +65,22 @@ def test_the_hostile_file_has_the_expected_outcome() -> None:
     body = (GOLDEN / "hostile.json").read_bytes()
     expected = json.loads((GOLDEN / "hostile.expected.json").read_text("utf-8"))
     assert expected == outcome(body)
+
+
+def test_the_source_cuts_the_hostile_file_at_the_offsets_of_the_outcome() -> None:
+    source = DumpSource()
+    file = source.stat((GOLDEN / "hostile.json").as_uri())
+    index = source.index(file)
+    span = FileRange(uri=file.uri, etag=file.etag, start=index.marks[0].offset, end=index.end)
+    chunk = replace(chunk_of(), range=span, shape=index.shape, records=index.records, fault=index.fault)
+    judge = admission(chunk)
+    admitted = [judge(batch) for batch in source.read(chunk, Position())]
+    expected = json.loads((GOLDEN / "hostile.expected.json").read_text("utf-8"))
+    good = {line["offset"]: line["line"] for line in expected if "line" in line}
+    bad = {line["offset"]: line["reason"] for line in expected if "reason" in line}
+    pairs = [zip(part.offsets, part.lines, strict=True) for part in admitted]
+    assert good == {offset: line.decode() for pair in pairs for offset, line in pair}
+    assert bad == {refused.offset: refused.reason for part in admitted for refused in part.rejections}
 
 
 def test_every_record_is_admitted_or_rejected_once_and_rejections_keep_their_bytes() -> None:
