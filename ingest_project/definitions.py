@@ -1,4 +1,4 @@
-"""The code location: finds every entity's defs.py and adds the shared resources. No asset, no client, no environment."""
+"""The code location: finds every entity's defs.py and adds the shared resources. No asset, no client."""
 
 from importlib import import_module
 from pkgutil import iter_modules

@@ -15,9 +15,10 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ingest_project.core.entity import EntitySpec
+from ingest_project.formats.manifests import is_manifest
 from ingest_project.ledgers.files import FileEntry, FileRegister
 from ingest_project.resources.clients import IngestResource
-from ingest_project.sources.inbox import DATE, DONE
+from ingest_project.sources.inbox import DATE, DONE, is_dump
 
 FILES_A_RUN = 50
 MAX_ATTEMPTS = 5
@@ -46,8 +47,20 @@ def path_of(uri: str) -> Path:
 
 def build_mirror(spec: EntitySpec) -> tuple[dg.JobDefinition, dg.SensorDefinition]:
     """The job that copies files and the sensor that asks for it."""
-    register = f"{spec.name}:local"
+    copy = _copy_op(spec)
 
+    @dg.job(
+        name=f"{spec.name}_mirror",
+        executor_def=dg.in_process_executor,
+        description="Copies complete files of the local inbox into the S3 inbox.",
+    )
+    def mirror() -> None:
+        copy()
+
+    return mirror, _mirror_sensor(spec, mirror)
+
+
+def _copy_op(spec: EntitySpec) -> dg.OpDefinition:
     @dg.op(name=f"{spec.name}_copy_to_inbox")
     def copy(context: dg.OpExecutionContext, config: MirrorConfig, ingest: IngestResource) -> None:
         folder, ledger = ingest.local_inbox(spec.name), ingest.ledger()
@@ -63,33 +76,34 @@ def build_mirror(spec: EntitySpec) -> tuple[dg.JobDefinition, dg.SensorDefinitio
             ledger.files.mark_consumed(uri, etag)
             context.log.info(f"copied {path.name}")
         if failed:
-            raise dg.Failure(
-                f"{len(failed)} files were not copied: {'; '.join(failed[:5])}", allow_retries=False
-            )
+            raise dg.Failure(f"{len(failed)} files were not copied: {failed[:5]}", allow_retries=False)
 
-    @dg.job(
-        name=f"{spec.name}_mirror",
-        executor_def=dg.in_process_executor,
-        description="Copies complete files of the local inbox into the S3 inbox.",
-    )
-    def mirror() -> None:
-        copy()
+    return copy
+
+
+def _mirror_sensor(spec: EntitySpec, job: dg.JobDefinition) -> dg.SensorDefinition:
+    register = f"{spec.name}:local"
 
     @dg.sensor(
         name=f"{spec.name}_local_inbox",
-        job=mirror,
+        job=job,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def local_inbox(context: dg.SensorEvaluationContext, ingest: IngestResource) -> dg.SensorResult:
         files = ingest.list_local(spec.name)
         done = {file.uri.removesuffix(DONE) for file in files if file.uri.endswith(DONE)}
-        data = [file for file in files if not file.uri.endswith(DONE)]
+        data = [file for file in files if is_copied(file.uri)]
         ledger = ingest.ledger()
         ledger.files.observe(data, entity=register, settle=ingest.settle_seconds, complete=done)
         return dg.SensorResult(run_requests=list(_asks(ledger.files, register, context.instance)))
 
-    return mirror, local_inbox
+    return local_inbox
+
+
+def is_copied(uri: str) -> bool:
+    """Dumps, and the manifests of exports; no hidden or half-written files."""
+    return is_dump(uri) or is_manifest(uri)
 
 
 def _asks(files: FileRegister, register: str, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:

@@ -25,7 +25,7 @@ from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.loading import Loader, LoadResult, LoadSettings
 from ingest_project.core.model import Chunk, Counts, KeySchema, Work
 from ingest_project.core.outcomes import BUSY, FAILED, SEALED, STOPPED, ChunkOutcome
-from ingest_project.core.ports import PartStore, Progress, Sink, Source
+from ingest_project.core.ports import PartStore, Progress, Sink
 from ingest_project.core.retrying import RateGovernor, RetryPolicy
 from ingest_project.core.streaming import PartStream
 from ingest_project.core.validating import Validator, ValidatorSettings
@@ -34,6 +34,7 @@ from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.knobs import Knobs
 from ingest_project.resources.standings import Standings
+from ingest_project.sources.dumps import DumpSource
 
 BUSY_PATIENCE = 2.0
 """A busy chunk is asked for again until two leases have passed: by then its owner has ended or is dead."""
@@ -53,7 +54,7 @@ class Parts:
     """
 
     ledger: SqlLedger
-    source: Source
+    source: DumpSource
     parts: PartStore
     standings: Standings
     destinations: dict[str, Destination]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Protocol
 
 import msgspec
 
@@ -17,11 +18,17 @@ from ingest_project.core.errors import BadInput, IngestError, SourceChanged, Tra
 from ingest_project.core.model import ChunkPlan, FileIndex, KeySchema, Position, SourceFile
 from ingest_project.core.planning import Binding, plan
 from ingest_project.core.ports import Source
+from ingest_project.formats.manifests import SUMMARY, ExpectedFile
+from ingest_project.sources.exports import ExportReader, expand, export_root, split_exports, verify
 
 Log = Callable[[str], None]
 KeysOf = Callable[[str, KeySchema | None], KeySchema]
 """(table, key for a new table) -> the table's key. Raises TargetMissing when there is none and none may be
 made."""
+
+
+class PlanSource(Source, ExportReader, Protocol):
+    """Reads dump files and the manifests beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +55,7 @@ class Planner:
     """
 
     spec: EntitySpec
-    source: Source
+    source: PlanSource
     keys_of: KeysOf
     table_keys: Mapping[str, KeySchema]
     min_chunk_bytes: int
@@ -65,14 +72,15 @@ class Planner:
         known = {(index.file.uri, index.file.etag) for index in previous.files} if previous else set()
         bindings: list[Binding] = []
         refused: dict[str, str] = {}
-        for file in files:
+        found = self._expanded(files, refused)
+        for file, expected in found:
             if (file.uri, file.etag) in known:
                 continue
             try:
-                bindings.append(self._bind(file))
+                bindings.append(self._bind(file, expected))
             except TransientFailure:
                 raise
-            except IngestError as error:
+            except (IngestError, OSError) as error:
                 refused[file.uri] = str(error)
                 log(f"{file.uri}: not planned: {error}")
                 continue
@@ -87,9 +95,32 @@ class Planner:
         )
         return PlanOutcome(plan=made, added=tuple(b.index for b in bindings), refused=refused)
 
-    def _bind(self, file: SourceFile) -> Binding:
+    def _expanded(
+        self, files: Sequence[SourceFile], refused: dict[str, str]
+    ) -> list[tuple[SourceFile, ExpectedFile | None]]:
+        """Dump files as they stand, and the data files of exports as their manifests list them."""
+        plain, summaries = split_exports(list(files))
+        roots = {uri.removesuffix(f"/{SUMMARY}") for uri in summaries}
+        roots |= {root for file in plain if (root := export_root(file.uri))}
+        found: list[tuple[SourceFile, ExpectedFile | None]] = [
+            (file, None) for file in plain if not export_root(file.uri)
+        ]
+        for root in sorted(roots):
+            try:
+                export = expand(self.source, root)
+            except TransientFailure:
+                raise
+            except IngestError as error:
+                refused.update({file.uri: str(error) for file in files if file.uri.startswith(f"{root}/")})
+                continue
+            found += [(file, export.expected[file.uri]) for file in export.files]
+        return found
+
+    def _bind(self, file: SourceFile, expected: ExpectedFile | None) -> Binding:
         target = self.target or self.spec.target_of(file.uri)
         index = self.source.index(file)
+        if expected is not None:
+            verify(self.source, index, expected)
         wanted = self.table_keys.get(target) or self._likely_key(index)
         return Binding(index=index, target=target, keys=self.keys_of(target, wanted))
 

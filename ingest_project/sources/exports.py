@@ -79,7 +79,7 @@ def split_exports(files: list[SourceFile]) -> tuple[list[SourceFile], list[str]]
 
 
 def export_root(uri: str) -> str:
-    """Folder of the export that a data file belongs to (``.../AWSDynamoDB/<id>``); empty for any other file."""
+    """Folder of the export that a data file belongs to (``.../AWSDynamoDB/<id>``); empty for another."""
     found = _DATA_FILE.fullmatch(uri)
     return found[1] if found else ""
 

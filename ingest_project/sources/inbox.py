@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from ingest_project.core.model import SourceFile
+from ingest_project.formats.manifests import SUMMARY, is_manifest
+from ingest_project.sources.exports import export_root
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,6 +27,8 @@ PAGE = 1000
 def is_dump(uri: str) -> bool:
     """Whether the object is data: not a folder marker, a ``.done`` sign, or a hidden or temporary file."""
     name = uri.rsplit("/", 1)[-1]
+    if is_manifest(uri):
+        return False
     return bool(name) and not name.startswith((".", "_")) and not name.endswith((DONE, ".tmp", ".part"))
 
 
@@ -65,8 +69,21 @@ class Inbox:
         self.prefix = prefix.rstrip("/")
 
     def page(self, after: str) -> InboxPage:
-        """At most 1000 objects behind the key ``after``: one request, however large the bucket is."""
-        return self._page(f"{self.prefix}/", after, "")
+        """At most 1000 objects behind the key ``after``: one request, however large the bucket is.
+
+        Data files of an export are left out until its manifest is there, which AWS writes last.
+        """
+        page = self._page(f"{self.prefix}/", after, "")
+        roots = {root for file in page.files if (root := export_root(file.uri))}
+        unfinished = {root for root in roots if not self._exists(f"{root}/{SUMMARY}")}
+        files = tuple(file for file in page.files if export_root(file.uri) not in unfinished)
+        return replace(page, files=files)
+
+    def _exists(self, uri: str) -> bool:
+        """Whether there is such an object: a listing of one key, which needs no rights beyond listing."""
+        key = self.key_of(uri)
+        found = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+        return bool(found) and found[0]["Key"] == key
 
     def of_date(self, day: str) -> Iterator[SourceFile]:
         """Data files in the date's own folder, and loose ones at the top whose name or arrival gives that

@@ -1,4 +1,4 @@
-"""The inbox logic over a real register: what is asked for, when a file is consumed, what a restart repeats."""
+"""The inbox logic over a real register: what is asked for, when a file is consumed, what is repeated."""
 
 from __future__ import annotations
 
