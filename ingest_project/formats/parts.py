@@ -137,14 +137,16 @@ def _groups(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def _frame(lines: Sequence[bytes]) -> bytes:
-    text = b"\n".join(lines)
-    if text.count(b"\n") != len(lines) - 1:
+    text = b"\n".join((*lines, b""))
+    if text.count(b"\n") != len(lines):
         raise ValueError("a line of a part holds a line break")
     return text
 
 
 def _split(text: bytes) -> list[bytes]:
-    return text.split(b"\n")
+    lines = text.split(b"\n")
+    del lines[-1]
+    return lines
 
 
 def _slices(pieces: Iterable[bytes]) -> Iterator[memoryview]:

@@ -87,3 +87,9 @@ def test_a_side_object_needs_one_hash_of_16_bytes_for_each_offset() -> None:
 def test_key_entries_that_are_cut_short_are_an_error() -> None:
     with pytest.raises(PermanentFailure, match="cut short"):
         list(parts.decode_entries([b"x" * 24, b"y" * 23]))
+
+
+def test_other_zstd_readers_see_one_record_a_line() -> None:
+    lines = [b'{"Item":{"id":{"N":"%d"}}}' % number for number in range(2000)]
+    text = zstandard.ZstdDecompressor().stream_reader(encode_lines(lines), read_across_frames=True).read()
+    assert lines == text.splitlines()
