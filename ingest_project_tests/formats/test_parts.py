@@ -54,7 +54,7 @@ def test_a_damaged_part_is_an_error() -> None:
 
 def test_the_data_object_is_plain_zstd() -> None:
     stored = parts.encode_lines([b"a", b"b"])
-    assert zstandard.ZstdDecompressor().decompress(stored) == b"a\nb"
+    assert zstandard.ZstdDecompressor().decompress(stored) == b"a\nb\n"
 
 
 @given(
@@ -91,5 +91,7 @@ def test_key_entries_that_are_cut_short_are_an_error() -> None:
 
 def test_other_zstd_readers_see_one_record_a_line() -> None:
     lines = [b'{"Item":{"id":{"N":"%d"}}}' % number for number in range(2000)]
-    text = zstandard.ZstdDecompressor().stream_reader(encode_lines(lines), read_across_frames=True).read()
+    text = (
+        zstandard.ZstdDecompressor().stream_reader(parts.encode_lines(lines), read_across_frames=True).read()
+    )
     assert lines == text.splitlines()
