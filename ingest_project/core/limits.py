@@ -13,6 +13,7 @@ from ingest_project.core.errors import CountLost
 from ingest_project.core.model import Batch, ItemBlock, Rejection
 
 MOST_REJECTIONS_IN_A_CUT = 256
+_BODIES = {bytes}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +89,10 @@ class Batcher:
         start = self._next - block.first
         if start < 0:
             raise CountLost(f"the stream jumps from item {self._next} to {block.first}")
-        if block.plain and not block.hashes and not self._hashed:
-            yield from self._plain(block, start)
+        if block.hashes or self._hashed:
+            yield from self._keyed(block, start)
         else:
-            yield from self._mixed(block, start)
+            yield from self._unique(block, start)
         if not self._items and self._next > self._first:
             yield self._flush()
 
@@ -100,16 +101,19 @@ class Batcher:
         if self._next > self._first:
             yield self._flush()
 
-    def _plain(self, block: ItemBlock, at: int) -> Iterator[Cut]:
-        entries, base = cast(Sequence[bytes], block.entries), block.first
-        total = len(entries)
-        count, room = self._limits.count, self._limits.bytes - self._limits.count * self._limits.overhead
+    def _unique(self, block: ItemBlock, at: int) -> Iterator[Cut]:
+        """A whole batch in one slice wherever nothing is pending and nothing but bodies comes."""
+        entries, base, total, count = block.entries, block.first, len(block.entries), self._limits.count
+        room = self._limits.bytes - count * self._limits.overhead
         while at < total:
-            if self._next > self._first or total - at < count:
-                yield from self._add(entries[at], base + at, None, block.token)
+            bodies = entries[at : at + count] if self._next == self._first and total - at >= count else ()
+            if not bodies or not (block.plain or set(map(type, bodies)) == _BODIES):
+                cut = self._add(entries[at], base + at, None, block.token)
                 at += 1
+                if cut is not None:
+                    yield cut
                 continue
-            bodies = entries[at : at + count]
+            bodies = cast(Sequence[bytes], bodies)
             size = sum(map(len, bodies))
             if size > room:
                 bodies = self._fitting(bodies)
@@ -126,17 +130,19 @@ class Batcher:
         sums = accumulate(len(body) + overhead for body in bodies)
         return bodies[: max(1, sum(1 for cost in sums if cost <= most))]
 
-    def _mixed(self, block: ItemBlock, start: int) -> Iterator[Cut]:
-        hashes = block.hashes
-        self._hashed = self._hashed or bool(hashes)
-        for at in range(start, len(block.entries)):
-            yield from self._add(
-                block.entries[at], block.first + at, hashes[at] if hashes else None, block.token
-            )
+    def _keyed(self, block: ItemBlock, start: int) -> Iterator[Cut]:
+        entries, hashes, first, token = block.entries, block.hashes, block.first, block.token
+        self._hashed = True
+        for at in range(start, len(entries)):
+            cut = self._add(entries[at], first + at, hashes[at] if hashes else None, token)
+            if cut is not None:
+                yield cut
 
     def _add(
         self, entry: bytes | Rejection | None, ordinal: int, key: bytes | None, token: str
-    ) -> Iterator[Cut]:
+    ) -> Cut | None:
+        """At most one cut is complete: one that this item does not fit into, or one that it fills."""
+        cut = None
         if entry is None:
             self._superseded += 1
         elif isinstance(entry, Rejection):
@@ -145,12 +151,13 @@ class Batcher:
             cost = len(entry) + self._limits.overhead
             self._supersede(key)
             if self._items and self._cost + cost > self._limits.bytes:
-                yield self._flush()
+                cut = self._flush()
             self._items[ordinal if key is None else key] = (ordinal, entry)
             self._cost += cost
         self._next, self._token = ordinal + 1, token
         if len(self._items) == self._limits.count or len(self._rejections) >= MOST_REJECTIONS_IN_A_CUT:
-            yield self._flush()
+            return self._flush()
+        return cut
 
     def _supersede(self, key: bytes | None) -> None:
         older = self._items.pop(key, None) if key is not None else None

@@ -344,6 +344,42 @@ def test_a_loader_that_cannot_renew_fences_itself() -> None:
     assert max(sink.asked) - begin <= 0.9 * stage.settings.lease
 
 
+def test_a_lease_counts_from_the_question_and_not_from_the_answer() -> None:
+    stage = Stage(window=2)
+    sink = Hanging(0.3, stage.clock, stage.table)
+    asked: list[float] = []
+
+    async def slow(call: Callable[[], object]) -> object:
+        """The first advance takes effect at once and answers late; the ledger is gone behind it."""
+        if not sink.asked:
+            return call()
+        asked.append(stage.clock())
+        result = call() if len(asked) == 1 else None
+        await asyncio.sleep(3.0 if len(asked) == 1 else 50.0)
+        return result
+
+    load = stage.loader(sink, offload=slow).load(
+        sample_work(sample_chunk()), ListStream(bodies(2000), size=2000), "one"
+    )
+    with pytest.raises(LeaseLost, match="could not renew"):
+        stage.clock.run(load)
+    assert max(sink.asked) <= asked[0] + 0.9 * stage.settings.lease
+
+
+def test_a_load_that_failed_leaves_window_and_budget_as_it_found_them() -> None:
+    stage = Stage(window=4, limits=BatchLimits(count=1, bytes=100))
+    answers = [*[Answer.LOST_BEFORE] * 10, Answer.PERMANENT]
+    sink, budget = stage.sink(FaultScript(answers)), MemoryBudget(1000)
+    loader = stage.loader(sink, budget=budget)
+    with pytest.raises(PermanentFailure):
+        stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(40)), "one"))
+    assert budget.held == 0
+    sink.most_in_flight = 0
+    result = stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(200)), "two"))
+    assert (True, 0) == (result.sealed, budget.held)
+    assert sink.most_in_flight <= 4
+
+
 def test_a_cancelled_load_releases_the_chunk() -> None:
     stage = Stage()
     loader = stage.loader(Hanging(50.0, stage.clock, stage.table))
