@@ -1,0 +1,48 @@
+"""Threads beside the reader: same blocks, same errors, and none left behind."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from ingest_project.sources.ahead import DEPTH, Digest, ahead
+
+
+def test_blocks_come_in_order_and_errors_in_their_place() -> None:
+    def blocks() -> Iterator[bytes]:
+        yield from (b"%d" % n for n in range(50))
+        raise ValueError("broken")
+
+    taken: list[bytes] = []
+    with pytest.raises(ValueError, match="broken"):
+        taken.extend(ahead(blocks()))
+    assert [] == taken or [b"%d" % n for n in range(50)] == taken
+
+
+def test_no_more_than_its_depth_waits_and_leaving_ends_the_thread() -> None:
+    made = 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal made
+        while True:
+            made += 1
+            yield b"x"
+
+    before = threading.active_count()
+    reading = ahead(blocks())
+    for _ in range(10):
+        next(reading)
+    assert made <= 10 + DEPTH + 2
+    reading.close()
+    assert before == threading.active_count()
+
+
+def test_a_digest_is_that_of_all_blocks() -> None:
+    blocks = [b"%d" % n * 5000 for n in range(100)]
+    digest = Digest()
+    assert blocks == list(digest.over(blocks))
+    assert hashlib.sha256(b"".join(blocks)).hexdigest() == digest.close()
+    assert hashlib.sha256().hexdigest() == Digest().close()
