@@ -130,14 +130,7 @@ class Grouper:
             self._refused()
             return None
         gap = b"\r\n" if data[place - 1] == 0x0D else b"\n"
-        if not raws or _may_hold_items(body, raws, gap):
+        if not raws or any(map(PAGE_START.match, raws)):
             return None
         self._penalty = 1
         return Cut(raws=raws, start=base + at, end=base + at + len(body), body=body, gap=gap), place
-
-
-def _may_hold_items(body: bytes, raws: Sequence[bytes], gap: bytes) -> bool:
-    first = _FIRST_KEY.match(body)
-    if first and not PAGE_START.match(body) and body.count(gap + first[0]) == len(raws) - 1:
-        return False
-    return any(PAGE_START.match(raw) for raw in raws)

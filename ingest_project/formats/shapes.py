@@ -99,8 +99,8 @@ def find_items(data: bytes, at: int, final: bool, limit: int, *, alone: bool) ->
             Otherwise every other key must be one of a response.
 
     Returns:
-        Whether the whole object was seen that far, and the header. A broken document answers with what stood before the
-        fault, so that its items are delivered; the fault is found again by whoever reads on.
+        Whether the object was seen as far as needed, and the header. A broken document answers with what
+        stood before the fault, so that its items are delivered; whoever reads on meets the fault again.
     """
     finder = _Finder(data, at, final, limit, alone)
     try:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ingest_project.core.errors import SourceChanged, TargetMissing
+from ingest_project.core.errors import PermanentFailure, SourceChanged, TargetMissing, TransientFailure
 from ingest_project.core.model import SourceFile
 from ingest_project.sources.stores import BLOCK
 
@@ -61,6 +61,10 @@ class LocalFiles:
                 _check(uri, etag, file.fileno())
         except (FileNotFoundError, NotADirectoryError) as error:
             raise SourceChanged(f"{uri}: the file is gone") from error
+        except (PermissionError, IsADirectoryError) as error:
+            raise PermanentFailure(f"{uri}: {error.strerror}") from error
+        except OSError as error:
+            raise TransientFailure(f"{uri}: {error.strerror or error}") from error
 
 
 def _check(uri: str, etag: str, descriptor: int) -> None:
