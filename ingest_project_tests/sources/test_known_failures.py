@@ -26,7 +26,8 @@ def peak():
 source, idle = DumpSource(), peak()
 index = source.index(list_files(sys.argv[1])[0])
 span = FileRange(uri=index.file.uri, etag=index.file.etag, start=index.marks[0].offset, end=index.end)
-chunk = Chunk(entity="e", date="2026-01-01", slot=0, target="t", keys=KeySchema(parts=(("id", "S"),)), range=span,
+keys = KeySchema(parts=(("id", "S"),))
+chunk = Chunk(entity="e", date="2026-01-01", slot=0, target="t", keys=keys, range=span,
               shape=index.shape, compression=index.compression, records=index.records)
 read = sum(len(batch.raws) for batch in source.read(chunk, Position()))
 print(index.records, read, (peak() - idle) // 1024)
