@@ -1,0 +1,74 @@
+"""SinkLaws over the DynamoDB and OpenSearch sinks on the embedded servers, read back by other clients."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from ingest_project.core.ports import Sink
+from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
+from ingest_project.sinks import indexes
+from ingest_project.sinks.signing import StaticCredentials
+from ingest_project.testing.laws import SinkLaws
+from ingest_project_tests.sinks.sending import document, dynamodb_sink, line, opensearch_sink
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+
+class TableProbe:
+    def __init__(self, sink: Sink, client: DynamoDBClient, table: str) -> None:
+        self.sink, self._client, self._table = sink, client, table
+
+    def body(self, key: str, value: str) -> bytes:
+        return line(key, text=value)
+
+    def refused(self, key: str) -> bytes | None:
+        return b'{"Item":{"text":{"S":"an item without its key"}}}'
+
+    async def read(self) -> Mapping[str, str]:
+        pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
+        return {item["id"]["S"]: item["text"]["S"] for page in pages for item in page["Items"]}
+
+
+class TestDynamoDBSink(SinkLaws):
+    @pytest.fixture
+    async def probe(
+        self, dynamodb_endpoint: str, dynamodb: DynamoDBClient, table: str
+    ) -> AsyncIterator[TableProbe]:
+        credentials = StaticCredentials(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+        async with dynamodb_sink(dynamodb_endpoint, table, credentials=credentials) as sink:
+            yield TableProbe(sink, dynamodb, table)
+
+
+class IndexProbe:
+    def __init__(self, sink: Sink, url: str, index: str) -> None:
+        self.sink, self._url, self._index = sink, url, index
+
+    def body(self, key: str, value: str) -> bytes:
+        return document(key, json.dumps({"n": 1, "text": value}).encode())
+
+    def refused(self, key: str) -> bytes | None:
+        return document(key, b'["not a document"]')
+
+    async def read(self) -> Mapping[str, str]:
+        connection = http.client.HTTPConnection(urlsplit(self._url).netloc)
+        try:
+            connection.request("GET", f"/{self._index}/_search?size=1000")
+            hits = json.loads(connection.getresponse().read())["hits"]["hits"]
+        finally:
+            connection.close()
+        return {hit["_id"]: hit["_source"]["text"] for hit in hits}
+
+
+class TestOpenSearchSink(SinkLaws):
+    @pytest.fixture
+    async def probe(self, opensearch_url: str, index_name: str) -> AsyncIterator[IndexProbe]:
+        async with opensearch_sink(opensearch_url, index_name) as sink:
+            await indexes.ensure_index(sink._api, index_name, made_for=index_name)
+            yield IndexProbe(sink, opensearch_url, index_name)
