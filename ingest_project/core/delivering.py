@@ -152,7 +152,7 @@ class Courier:
                 throttled=isinstance(failure, Throttled),
             )
         except BatchTooLarge as failure:
-            self._account.sent(len(batch), False)
+            self._account.sent(len(batch) if len(batch) > 1 else 0, False)
             if len(batch) > 1:
                 return None, None
             return WriteReport(refusals=(Refusal(index=0, reason=str(failure)),)), None

@@ -106,7 +106,7 @@ class Flight:
                 await self.courier.flush()
         finally:
             beat.cancel()
-            await self._land()
+            await self._land(beat)
         if self._error is not None:
             raise self._error
 
@@ -202,12 +202,12 @@ class Flight:
             if task is not None and task is not current:
                 task.cancel()
 
-    async def _land(self) -> None:
-        """Wait for what cannot be called back: requests, a reading, an advance."""
+    async def _land(self, beat: asyncio.Task[None]) -> None:
+        """Wait for the timer's end and for what cannot be called back: requests, a reading, an advance."""
         if self._feeder is not None and not self._feeder.done():
             self.abort(asyncio.CancelledError())
         pending = [task for task in (self._feeder, self._reading, *self._tasks) if task]
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(beat, *pending, return_exceptions=True)
         await self.steps.quiet()
 
 

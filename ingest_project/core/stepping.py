@@ -122,9 +122,16 @@ class Steps:
         self._renewed = asked
         self.new += counts
         self._moved()
-        if self._progress is not None:
-            work = self._claim.work
-            self._progress(work.stage, work.chunk, position.ordinal, self._claim.counts + self.new)
+        self._tell(position.ordinal)
+
+    def _tell(self, done: int) -> None:
+        if self._progress is None:
+            return
+        work = self._claim.work
+        try:
+            self._progress(work.stage, work.chunk, done, self._claim.counts + self.new)
+        except BaseException as error:
+            self._abort(error)
 
     async def quiet(self) -> None:
         """Wait for the advance that is under way."""

@@ -41,6 +41,7 @@ class World:
     """Files, plans and one table, shared by all workers."""
 
     files: list[tuple[str, str, list[bytes]]]
+    broken: set[str]
     seed: int
     rng: Random = field(init=False)
     stage: Stage = field(init=False)
@@ -57,7 +58,7 @@ class World:
             bindings = []
             for day, name, records in self.files:
                 if day == date:
-                    file = self.source.put(f"file:///{day}/{name}", records)
+                    file = self.source.put(f"file:///{day}/{name}", records, broken=name in self.broken)
                     bindings.append(
                         Binding(index=self.source.index(file), target="t", keys=sample_chunk().keys)
                     )
@@ -74,7 +75,7 @@ class World:
         ended = {
             row.chunk_id
             for row in self.stage.ledger.status()
-            if row.stage == "validated" and row.state == "sealed"
+            if row.stage == "validated" and row.state in ("sealed", "failed")
         }
         return [chunk for chunk in self.chunks if chunk.id in ended]
 
@@ -98,7 +99,7 @@ class World:
         loader = self.stage.loader(sink, MortalLedger(self.stage.ledger, kill))
         work = Work(chunk=chunk, stage="table", identity="table-1", horizon=horizon)
         result = await loader.load(work, stream, owner)
-        assert result.sealed
+        assert result.sealed is (chunk.fault is None)
 
     async def worker(self, number: int) -> None:
         """Takes chunks in its own order, as far as the ledger lets it; may die and be followed by another."""
@@ -144,7 +145,7 @@ def worlds(draw: st.DrawFn) -> World:
         files.append(
             (date, name, [b"k%d=%s%s%d" % (k, date.encode(), name.encode(), n) for n, k in enumerate(keys)])
         )
-    return World(files, draw(st.integers(0, 1 << 16)))
+    return World(files, draw(st.sets(st.sampled_from("abc"), max_size=1)), draw(st.integers(0, 1 << 16)))
 
 
 @given(worlds(), st.integers(1, 4))
@@ -159,8 +160,10 @@ def test_the_last_record_wins_whatever_the_workers_do(world: World, workers: int
     assert world.expected() == world.stage.table
     rows = [row for row in world.stage.ledger.status() if row.stage == "table"]
     assert len(world.chunks) == len(rows)
+    faulty = {chunk.id for chunk in world.chunks if chunk.fault is not None}
     for row in rows:
-        assert ("sealed", row.records, True) == (row.state, row.counts.sent, row.counts.balanced)
+        state = "failed" if row.chunk_id in faulty else "sealed"
+        assert (state, row.records, True) == (row.state, row.counts.sent, row.counts.balanced)
 
 
 @given(worlds())

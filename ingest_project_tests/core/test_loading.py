@@ -405,6 +405,17 @@ def test_progress_is_told_at_every_durable_step() -> None:
     assert all(done == sent for done, sent in steps)
 
 
+def test_a_progress_that_raises_stops_the_load_and_releases_the_chunk() -> None:
+    def broken(*words: object) -> None:
+        raise KeyError("bug in a progress bar")
+
+    stage = Stage()
+    with pytest.raises(KeyError):
+        stage.load(ListStream(bodies(500)), progress=broken)
+    assert state_of(stage) == "open"
+    assert stage.load(ListStream(bodies(500)), owner="two").counts.written == 500
+
+
 def test_the_ledger_advances_in_steps_and_not_for_each_batch() -> None:
     stage = Stage(settings=LoadSettings(lease=60, step_seconds=1.0, step_items=1000))
     steps: list[int] = []
