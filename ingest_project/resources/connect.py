@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from ingest_project.core.errors import ConfigurationError
@@ -177,14 +178,26 @@ def _boto_client(service: Service, settings: Settings) -> Any:
 
 
 def _session_options(settings: Settings, service: Service) -> dict[str, Any]:
-    access = settings.aws
+    import botocore.session
+
+    access, core = settings.aws, botocore.session.Session()
+    core.register_component("data_loader", _service_models())
     if access.access_key or _is_anonymous(settings, service):
         return {
             "aws_access_key_id": access.access_key or ACCESS_KEY,
             "aws_secret_access_key": access.secret_key or SECRET_KEY,
             **({"aws_session_token": access.session_token} if access.session_token else {}),
+            "botocore_session": core,
         }
-    return {"profile_name": access.profile} if access.profile else {}
+    return {"botocore_session": core, **({"profile_name": access.profile} if access.profile else {})}
+
+
+@cache
+def _service_models() -> Any:
+    """Descriptions of the AWS services: read once a process, 60 ms of CPU for each client otherwise."""
+    import botocore.session
+
+    return botocore.session.Session().get_component("data_loader")
 
 
 def _is_anonymous(settings: Settings, service: Service) -> bool:
