@@ -20,6 +20,14 @@ EncodeLines = Callable[[Sequence[bytes]], Encoded]
 none."""
 
 
+@dataclass(slots=True)
+class _Recent:
+    """What the last dead letter needed: the manifest, and a block with the ordinal of its first line."""
+
+    infos: Sequence[PartInfo] = ()
+    block: tuple[int, Sequence[bytes]] = (0, ())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartStream:
     """ItemStream over the published parts of one chunk.
@@ -36,6 +44,7 @@ class PartStream:
     key_of: Callable[[bytes], str]
     losers: array[int] = field(default_factory=lambda: array("Q"))
     encode: EncodeLines | None = None
+    _recent: _Recent = field(default_factory=_Recent, init=False, repr=False)
 
     def blocks(self, after: Position) -> Iterator[ItemBlock]:
         """Items from ordinal ``after.ordinal`` on.
@@ -77,17 +86,28 @@ class PartStream:
         return ItemBlock(first=first, entries=entries)
 
     def rejection(self, ordinal: int, body: bytes, reason: str) -> Rejection:
-        """The dead letter of one item: its source offset is looked up in the part's side data, its line read
-        again."""
-        info = next(i for i in self.parts.parts(self.chunk) if i.first <= ordinal < i.first + i.records)
-        offset = self.parts.offset(self.chunk, info, ordinal)
+        """The dead letter of one item: its line and its source offset are looked up in the parts.
+
+        Safe to call from several threads; refused items come in runs, so the last block is kept.
+        """
+        recent = self._recent
+        infos = recent.infos = recent.infos or self.parts.parts(self.chunk)
+        info = next(i for i in infos if i.first <= ordinal < i.first + i.records)
         line = self._line(info, ordinal)
+        offset = self.parts.offset(self.chunk, info, ordinal)
         return Rejection(ordinal=ordinal, offset=offset, reason=reason, raw=line, key=self.key_of(line))
 
     def _line(self, info: PartInfo, ordinal: int) -> bytes:
+        first, lines = self._recent.block
+        if not first <= ordinal < first + len(lines):
+            first, lines = self._block_with(info, ordinal)
+            self._recent.block = (first, lines)
+        return bytes(lines[ordinal - first])
+
+    def _block_with(self, info: PartInfo, ordinal: int) -> tuple[int, Sequence[bytes]]:
         first = info.first
         for lines in self.parts.lines(self.chunk, info):
             if ordinal < first + len(lines):
-                return bytes(lines[ordinal - first])
+                return first, lines
             first += len(lines)
         raise CountLost(f"{self.chunk.id}: no line {ordinal} in part {info.number}")

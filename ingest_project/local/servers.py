@@ -77,7 +77,8 @@ def _s3_command(folder: Path, ports: Mapping[str, int]) -> Sequence[str]:
         "ip.bind": LOOPBACK,
         "master.telemetry": "false",
         "master.electionTimeout": "1s",
-        "master.volumeSizeLimitMB": "1024",
+        # Each bucket reserves seven volumes of this size: small ones leave room for many buckets.
+        "master.volumeSizeLimitMB": "128",
         "master.port": ports["master"],
         "master.port.grpc": ports["master.grpc"],
         "volume.max": "0",

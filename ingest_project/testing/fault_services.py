@@ -132,7 +132,14 @@ class OpenSearchIndices:
         self.documents[name] = {}
 
     def call(self, method: str, index: str, verb: str, body: bytes) -> Reply:
-        """Settings (for the UUID) and refresh are all there is beside the writes."""
+        """Creation, settings (for the UUID) and refresh are all there is beside the writes."""
+        if (method, verb) == ("PUT", "") and index not in self._uuids:
+            self.create(index)
+            return _plain(200, {"acknowledged": True, "index": index})
+        if (method, verb) == ("PUT", ""):
+            return self.error(error("resource_already_exists_exception", message=f"[{index}] already exists"))
+        if (method, verb) == ("GET", "_mapping"):
+            return _plain(200, {index: {"mappings": {}}})
         if index not in self._uuids:
             missing = error("index_not_found_exception", status=404, message=f"no such index [{index}]")
             return self.error(missing)
