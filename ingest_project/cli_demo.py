@@ -35,6 +35,7 @@ def run_demo(*, keep: bool, timeout: float) -> int:
         verdicts = demo.verdicts()
         _show(verdicts)
         good = ended and not any(verdict.problem for verdict in verdicts)
+        click.echo(_total(verdicts))
         click.echo("Every record is accounted for." if good else "Not everything is as expected.")
         click.echo(f"Look at it: {ui.url}/asset-groups and {ui.url}/runs")
     finally:
@@ -90,6 +91,12 @@ def _show(verdicts: list[Verdict]) -> None:
             click.echo(f"{verdict.sample.name}: {verdict.problem}")
 
 
+def _total(verdicts: list[Verdict]) -> str:
+    records = sum(verdict.summary.read for verdict in verdicts if verdict.summary)
+    seconds = max(verdict.seconds for verdict in verdicts)
+    return f"{records:,} records, {seconds:.0f} s from Dagster's first request to its last verdict"
+
+
 def _row(verdict: Verdict) -> list[str]:
     name, found = verdict.sample.name, verdict.summary
     if found is None:
@@ -98,7 +105,7 @@ def _row(verdict: Verdict) -> list[str]:
     with suppress(KeyError):
         written, superseded = found.stages["table"].counts.written, found.stages["table"].counts.superseded
         indexed = found.stages["index"].counts.written
-    seconds = verdict.seconds or found.seconds
+    seconds = found.seconds
     numbers = (found.chunks, found.read, written, indexed, superseded, found.rejected)
     rate = found.read / seconds if seconds else 0.0
     peak = verdict.peak_rss_bytes / 2**20

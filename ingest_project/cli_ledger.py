@@ -49,14 +49,18 @@ def _status(ledger: SqlLedger, date: str | None) -> dict[str, Any]:
     for row in ledger.status(date=date):
         states = chunks.setdefault(f"{row.entity}/{row.stage}", dict.fromkeys(STATES, 0))
         states[row.state] += 1
-    files = [_file(summary) for summary in ledger.summary(date=date)]
+    summaries = ledger.summary(date=date)
+    seen: dict[str, set[str]] = {}
+    for summary in summaries:
+        seen.setdefault(summary.entity, {"validated", "table"}).update(summary.stages)
+    files = [_file(summary, seen[summary.entity]) for summary in summaries]
     entities = sorted({summary["entity"] for summary in files} | {"messages"})
     inbox = {entity: ledger.files.states(entity, date) for entity in entities}
     waiting = {entity: states for entity, states in inbox.items() if states}
     return {"chunks": chunks, "inbox": waiting, "files": files}
 
 
-def _file(summary: FileSummary) -> dict[str, Any]:
+def _file(summary: FileSummary, stages_of_entity: set[str]) -> dict[str, Any]:
     stages = {
         name: {"chunks": stage.chunks, "sealed": stage.sealed, "failed": stage.failed, **asdict(stage.counts)}
         for name, stage in summary.stages.items()
@@ -64,19 +68,22 @@ def _file(summary: FileSummary) -> dict[str, Any]:
     names = ("entity", "date", "uri", "target", "chunks", "read", "rejected", "seconds")
     return {
         **{name: getattr(summary, name) for name in names},
-        "state": _state(summary),
+        "state": _state(summary, stages_of_entity),
         "stages": stages,
         "reasons": dict(summary.reasons),
         "failures": list(summary.failures),
     }
 
 
-def _state(summary: FileSummary) -> str:
-    stages = summary.stages.values()
-    if any(stage.failed for stage in stages):
+def _state(summary: FileSummary, wanted: set[str]) -> str:
+    """Whether all chunks are sealed in all stages. A load of the command line may have left the index out."""
+    if any(stage.failed for stage in summary.stages.values()):
         return "failed"
-    complete = all(stage.sealed == summary.chunks for stage in stages)
-    return "loaded" if complete and len(summary.stages) > 1 else "open"
+    stages = wanted - {"index"} if summary.entity == "load" else wanted
+    sealed = all(
+        name in summary.stages and summary.stages[name].sealed == summary.chunks for name in stages
+    ) and all(stage.sealed == summary.chunks for stage in summary.stages.values())
+    return "loaded" if sealed else "open"
 
 
 def _show_status(document: dict[str, Any]) -> None:

@@ -84,17 +84,26 @@ def demo(keep: bool, timeout: float) -> int:
 @click.command()
 def doctor() -> None:
     """Check everything that is needed and say what to do. Exit status 1 when something fails."""
+    from ingest_project.core.errors import ConfigurationError
     from ingest_project.resources.deployments import load_settings, project_folder
     from ingest_project.resources.doctor import FAIL, examine
 
     failed = False
-    for finding in examine(load_settings(), project_folder()):
-        failed = failed or finding.state == FAIL
-        click.echo(f"{finding.state:4}  {finding.name}: {finding.text}")
-        if finding.advice:
-            click.echo(f"      -> {finding.advice}")
+    try:
+        for finding in examine(load_settings(), project_folder()):
+            failed = failed or finding.state == FAIL
+            _say(finding.state, f"{finding.name}: {finding.text}", finding.advice)
+    except ConfigurationError as error:
+        failed = True
+        _say(FAIL, f"configuration: {error}", "docs/configuration.md")
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _say(state: str, text: str, advice: str) -> None:
+    click.echo(f"{state:4}  {text}")
+    if advice:
+        click.echo(f"      -> {advice}")
 
 
 def start_all(turned: dict[str, str]) -> tuple[Settings, Ui, bool]:

@@ -22,7 +22,7 @@ WORDS = _WORDS.split()
 TABLE_KEYS = {"readings": "device:S,at:N"}
 """Tables whose key is not ``id``."""
 
-MESSAGES, CORRECTIONS, READINGS, ORDERS = 8_000, 500, 2_000, 1_500
+MESSAGES, CORRECTIONS, READINGS, ORDERS = 6_000, 500, 2_000, 1_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,8 @@ def _message(rng: Random, number: int, version: int) -> dict[str, object]:
         "score": rng.randrange(10_000) / 100,
         "tags": rng.sample(WORDS, 3),
         "thread": {"id": number // 20, "open": rng.random() < 0.5, "note": None},
-        "body": _text(rng, 270),
+        "body": _text(rng, 40),
+        "attachment": rng.randbytes(1200).hex(),
     }
 
 

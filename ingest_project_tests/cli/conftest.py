@@ -1,0 +1,79 @@
+"""The command line in this process against the embedded servers, and dump files of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest_project import local
+from ingest_project.cli import run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a call ended and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The one JSON object on standard output."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+Ingest = Callable[..., Done]
+
+
+@pytest.fixture
+def variables(services: local.Stack, home: Path) -> Mapping[str, str]:
+    """The environment of a call: the embedded servers, a state folder of its own."""
+    return {**services.variables, "INGEST_HOME": str(home), "INGEST_LEASE_SECONDS": "5"}
+
+
+@pytest.fixture
+def ingest(
+    variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Ingest:
+    """Calls ``ingest ...`` in this process."""
+    return _caller(variables, monkeypatch, capsys)
+
+
+@pytest.fixture
+def bare_ingest(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ingest:
+    """The same on a machine where no server runs."""
+    return _caller({"INGEST_HOME": str(home)}, monkeypatch, capsys)
+
+
+def _caller(
+    variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Ingest:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    def call(*arguments: object) -> Done:
+        capsys.readouterr()
+        status = run([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return Done(status=status, out=said.out, err=said.err)
+
+    return call
+
+
+def write_lines(path: Path, records: Iterable[Mapping[str, object]]) -> Path:
+    """A JSON lines dump."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def items_of(dynamodb: Any, table: str) -> dict[str, dict[str, Any]]:
+    """All items of a table by their ``id``, typed as DynamoDB answers."""
+    pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return {item["id"]["S"]: item for page in pages for item in page["Items"]}
