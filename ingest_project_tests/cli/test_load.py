@@ -25,7 +25,7 @@ def test_a_dump_is_in_the_table_and_in_the_index_digit_for_digit(
 ) -> None:
     digits = "12345678901234567890.123456789012345678"
     path = tmp_path / f"{table}-dump.json"
-    path.write_text('{"Count":2,"Items":[{"id":"a","n":%s},{"id":"b","t":"\\u00e9"}]}' % digits)
+    path.write_text('{"Count":2,"Items":[{"id":"a","n":' + digits + '},{"id":"b","t":"\\u00e9"}]}')
     done = ingest("load", path)
     assert done.status == 0, done.err
     items = items_of(dynamodb, table)

@@ -1,4 +1,4 @@
-"""Memory of `ingest load`: under 120 MB for any file, measured on a process of its own against a null sink."""
+"""Memory of `ingest load`: under 120 MB for any file, measured on a process against a null sink."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ def write_wrapped(path: Path, size: int) -> int:
     with path.open("wb") as file:
         file.write(b'{"Items":[')
         while file.tell() < size:
-            item = {"id": f"item-{number:09d}", "n": number / 4, "tags": ["a", "b"], "body": "lorem ipsum " * 80}
+            item = {
+                "id": f"item-{number:09d}",
+                "n": number / 4,
+                "tags": ["a", "b"],
+                "body": "lorem ipsum " * 80,
+            }
             file.write((b"," if number else b"") + json.dumps(item).encode())
             number += 1
         file.write(b"]}")
