@@ -22,10 +22,19 @@ class S3IOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: ChunkPlan | StageWork) -> None:
         if isinstance(obj, ChunkPlan):
-            self.ingest.plans().write(obj)
+            self._write_plan(obj)
             return
         with self.ingest.crew(obj.spec, obj.owner) as crew:
             drain(context, crew, "validated", obj)
+
+    def _write_plan(self, plan: ChunkPlan) -> None:
+        """Replace the date's plan. A file never leaves a plan: if one would, another planning came between."""
+        plans = self.ingest.plans()
+        before = plans.read(plan.entity, plan.date)
+        kept = {index.file.uri for index in plan.files}
+        if before is not None and any(index.file.uri not in kept for index in before.files):
+            raise dg.RetryRequested(max_retries=3, seconds_to_wait=1)
+        plans.write(plan)
 
     def load_input(self, context: dg.InputContext) -> PlanReader:
         return PlanReader(ingest=self.ingest, entity=context.asset_key.path[0])
