@@ -40,9 +40,8 @@ def main() -> None:
             first = first or peak
             each = cpu / report["read"] * 1e6
             rate = report["items_per_second"]
-            print(
-                f"{size:>6} {report['read']:>10,} {rate:>9,.0f} {each:>7.1f} {peak:>8.1f} {peak / first:>6.2f}"
-            )
+            row = f"{size:>6} {report['read']:>10,} {rate:>9,.0f} {each:>7.1f}"
+            print(f"{row} {peak:>8.1f} {peak / first:>6.2f}")
 
 
 def generate(file: Path, size: int) -> None:
