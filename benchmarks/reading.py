@@ -1,7 +1,7 @@
 """Reading of dump files, each way in turn in every round, beside ijson (yajl2_c) on the same file.
 
-``python benchmarks/reading.py [--mb N] [--rounds N] [--pin]`` prints MB/s of decompressed JSON (medians), the ratio
-to ijson in wall time (median, least and greatest over the rounds) and in CPU time. ``--pin`` keeps all on one core.
+``python benchmarks/reading.py [--mb N] [--rounds N] [--pin]`` prints MB/s of decompressed JSON (medians), the
+ratio to ijson in wall time (median, least, greatest over the rounds) and in CPU time. ``--pin``: on one core.
 """
 
 from __future__ import annotations
@@ -36,17 +36,28 @@ class Way(NamedTuple):
 
 
 def item(number: int) -> bytes:
-    """About 1 KB, 14 attributes."""
-    texts = {f"attribute_{index}": f"value {number} " + "lorem ipsum " * 6 for index in range(8)}
+    """About 1 KB, 24 attributes: one long text, many short ones, a list and an object."""
+    texts = {f"attribute_{index}": f"value {number + index * 7919}" for index in range(14)}
     numbers = {"count": number, "price": number + 0.25, "sent": 1_700_000_000 + number}
-    rest = {"done": number % 2 == 0, "note": None}
-    return json.dumps({"id": f"message-{number:012d}", **texts, **numbers, **rest}).encode()
+    rest = {"done": number % 2 == 0, "note": None, "text": "lorem ipsum dolor " * 20, "tags": ["a", "b", "c"]}
+    inner = {"x": 1, "y": [1, 2, 3], "z": "text"}
+    return compact({"id": f"message-{number:012d}", **texts, **numbers, **rest, "inner": inner})
+
+
+def wordy(number: int) -> bytes:
+    """About 1 KB, 9 attributes, nearly all of it long texts: the kindest case for any parser."""
+    texts = {f"attribute_{index}": f"value {number} " + "lorem ipsum " * 9 for index in range(8)}
+    return compact({"id": f"message-{number:012d}", **texts})
+
+
+def compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def nested(number: int) -> bytes:
     """Inner objects that look like outer ones, separators in strings."""
     kids = [{"id": str(kid), "text": '"},{"id":"'} for kid in range(12)]
-    return json.dumps({"id": str(number), "kids": kids}).encode()
+    return compact({"id": str(number), "kids": kids})
 
 
 def written(path: Path, size: int, make: Callable[[int], bytes], form: tuple[bytes, bytes, bytes]) -> Path:
@@ -121,15 +132,16 @@ def with_json_load(path: Path) -> int:
 
 
 def ways(folder: Path, size: int) -> list[Way]:
-    compact, pretty = (b'{"Items":[', b",", b"]}"), (b'{"Items":[\n  ', b",\n  ", b"\n]}\n")
-    plain = written(folder / "items.json", size, item, compact)
+    tight, spaced = (b'{"Items":[', b",", b"]}"), (b'{"Items":[\n  ', b",\n  ", b"\n]}\n")
+    plain = written(folder / "items.json", size, item, tight)
     files = [
         (plain, "Items.item"),
-        (written(folder / "spaced.json", size, item, pretty), "Items.item"),
+        (written(folder / "spaced.json", size, item, spaced), "Items.item"),
+        (written(folder / "long texts.json", size, wordy, tight), "Items.item"),
         (written(folder / "items.jsonl", size, item, (b"", b"\n", b"\n")), ""),
-        (written(folder / "hostile, nested.json", size, nested, compact), "Items.item"),
-        (written(folder / "hostile, huge.json", size, huge, compact), "Items.item"),
-        (written(folder / "hostile, deep.json", size // 4, deep, compact), "Items.item"),
+        (written(folder / "hostile, nested.json", size, nested, tight), "Items.item"),
+        (written(folder / "hostile, huge.json", size, huge, tight), "Items.item"),
+        (written(folder / "hostile, deep.json", size // 4, deep, tight), "Items.item"),
     ]
     found = []
     for path, prefix in files:

@@ -14,7 +14,7 @@ from isal import igzip_lib
 
 from ingest_project.formats.window import Damaged
 
-PIECE = 1 << 20
+PIECE = 256 << 10
 """Compressed bytes that go into gzip at once, and inflated bytes that a block holds about."""
 SMALL_PIECE = 2 << 10
 """Compressed bytes that go into zstd at once: 2 KiB inflate to some 10 KiB of JSON, to 64 MiB at worst."""
@@ -134,7 +134,7 @@ def _zstd(pieces: Iterable[bytes]) -> Blocks:
                 begun, rest = not frame.eof, frame.unused_data if frame.eof else b""
                 if frame.eof:
                     frame = decoder.decompressobj()
-            if len(held) >= PIECE // 4:
+            if len(held) >= PIECE:
                 yield bytes(held)
                 held.clear()
     except zstandard.ZstdError:

@@ -25,12 +25,14 @@ from ingest_project.sources.stores import BLOCK, S3Reader, Store
 
 S3Factory = Callable[[], S3Reader]
 Blocks = Generator[bytes, None, None]
+FETCH_AHEAD = 32
+"""Blocks of an object that wait at most: 8 MiB."""
 
 
 class DumpSource:
     """Source of dump files under ``file://`` and ``s3://``.
 
-    Memory: some ten blocks, or three times the largest record where that is more.
+    Memory: some ten blocks, forty of an object, or three times the largest record where that is more.
 
     Args:
         s3: Makes the boto3 S3 client; called once, at the first ``s3://`` address.
@@ -196,7 +198,7 @@ class Stores:
     def blocks(self, uri: str, etag: str, start: int, end: int) -> Blocks:
         """Stored bytes; objects are fetched ahead of their use."""
         blocks = self.of(uri).blocks(uri, etag, start, end)
-        return blocks if uri.startswith("file://") else ahead(blocks)
+        return blocks if uri.startswith("file://") else ahead(blocks, FETCH_AHEAD)
 
 
 def list_files(
