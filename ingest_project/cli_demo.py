@@ -12,9 +12,10 @@ import click
 from ingest_project.cli_local import start_all, stop_all
 from ingest_project.cli_show import table
 from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.local import read_running, ui
 from ingest_project.local.demo import ENTITY, Demo, Verdict, peak_of_runs
 from ingest_project.local.samples import SAMPLES, TABLE_KEYS
-from ingest_project.resources.deployments import Settings, parse_key_schema
+from ingest_project.resources.deployments import Settings, load_settings, parse_key_schema
 from ingest_project.resources.destinations import TableDestination
 
 KEYS = ";".join(f"{name}={key}" for name, key in TABLE_KEYS.items())
@@ -22,28 +23,40 @@ KEYS = ";".join(f"{name}={key}" for name, key in TABLE_KEYS.items())
 
 def run_demo(*, keep: bool, timeout: float) -> int:
     """Run the demonstration; 0 when every file came out as expected."""
-    settings, ui, ran = start_all({"INGEST_TABLE_KEYS": KEYS})
+    home = load_settings().home
+    had_services, had_dagster = bool(read_running(home).servers), ui.running(home) is not None
     try:
-        if ran:
-            asyncio.run(_make_tables(settings))
-        now = datetime.now(UTC)
-        folder = settings.inbox / ENTITY / now.date().isoformat() / f"demo-{now:%H%M%S}"
-        demo = Demo(ledger=SqlLedger(settings.ledger_url), folder=folder, memory=peak_of_runs(ui.mark.pid))
+        good = _run(timeout)
+    finally:
+        if not (keep or had_dagster):
+            click.echo("stopping ...", err=True)
+            stop_all(load_settings(), services_too=not had_services)
+    if keep or had_dagster:
+        click.echo("Everything keeps running; `ingest down` stops it.")
+    return 0 if good else 1
+
+
+def _run(timeout: float) -> bool:
+    settings, page, ran = start_all({"INGEST_TABLE_KEYS": KEYS})
+    if ran:
+        asyncio.run(_make_tables(settings))
+    now = datetime.now(UTC)
+    folder = settings.inbox / ENTITY / now.date().isoformat() / f"demo-{now:%H%M%S}"
+    ledger = SqlLedger(settings.ledger_url)
+    try:
+        demo = Demo(ledger=ledger, folder=folder, memory=peak_of_runs(page.mark.pid))
         demo.place()
         click.echo(f"{len(SAMPLES)} sample dumps are in {folder}")
         ended = demo.wait(timeout, _Line())
         verdicts = demo.verdicts()
-        _show(verdicts)
-        good = ended and not any(verdict.problem for verdict in verdicts)
-        click.echo(_total(verdicts))
-        click.echo("Every record is accounted for." if good else "Not everything is as expected.")
-        click.echo(f"Look at it: {ui.url}/asset-groups and {ui.url}/runs")
     finally:
-        if not (keep or ran):
-            stop_all(settings)
-    if keep or ran:
-        click.echo("Everything keeps running; `ingest down` stops it.")
-    return 0 if good else 1
+        ledger.close()
+    _show(verdicts)
+    good = ended and not any(verdict.problem for verdict in verdicts)
+    click.echo(_total(verdicts))
+    click.echo("Every record is accounted for." if good else "Not everything is as expected.")
+    click.echo(f"In the UI: {page.url}/asset-groups (the graph), {page.url}/runs (the runs)")
+    return good
 
 
 async def _make_tables(settings: Settings) -> None:

@@ -107,25 +107,31 @@ def _say(state: str, text: str, advice: str) -> None:
 
 
 def start_all(turned: dict[str, str]) -> tuple[Settings, Ui, bool]:
-    """Services and Dagster up; whether Dagster ran before."""
+    """Services and Dagster up; whether Dagster ran before. What is configured elsewhere is not started."""
     from ingest_project import local
     from ingest_project.local import ui
     from ingest_project.resources.deployments import child_environment, load_settings, project_folder
 
     settings = load_settings()
-    click.echo("starting the embedded services ...", err=True)
-    local.up(settings.home)
-    settings = load_settings()
+    if settings.embedded or not _configured(settings):
+        click.echo("starting the embedded services ...", err=True)
+        local.up(settings.home)
+        settings = load_settings()
     (settings.inbox / "messages").mkdir(parents=True, exist_ok=True)
     ran = ui.running(settings.home) is not None
-    click.echo("starting Dagster ..." if not ran else "Dagster runs already", err=True)
+    click.echo("Dagster runs already" if ran else "starting Dagster ...", err=True)
     return settings, ui.up(settings.home, project_folder(), child_environment(settings, turned)), ran
 
 
-def stop_all(settings: Settings) -> None:
+def stop_all(settings: Settings, *, services_too: bool = True) -> None:
+    """Dagster down, and the embedded services."""
     from ingest_project import local
     from ingest_project.local import ui
 
-    click.echo(f"dagster: {ui.down(settings.home)}")
-    for name, word in local.down(settings.home).items():
-        click.echo(f"{name}: {word}")
+    click.echo(f"dagster: {ui.down(settings.home)}", err=True)
+    for name, word in (local.down(settings.home) if services_too else {}).items():
+        click.echo(f"{name}: {word}", err=True)
+
+
+def _configured(settings: Settings) -> bool:
+    return any((settings.s3_endpoint, settings.dynamodb_endpoint, settings.opensearch_endpoint))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -234,6 +237,60 @@ def test_a_folder_is_loaded_by_pattern_with_the_tables_named_by_the_files(
     done = ingest("load", folder, "--pattern", "*-dump.json", "--json")
     assert done.status == 0
     assert [table] == [file["table"] for file in done.report["files"]]
+
+
+def test_marks_and_temporary_files_of_a_folder_are_passed_over(
+    ingest: Ingest, tmp_path: Path, table: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_lines(folder / f"{table}.json", RECORDS)
+    for name in (f"{table}.json.done", ".hidden.json", "half.json.part", "_SUCCESS"):
+        (folder / name).write_text("")
+    done = ingest("load", folder, "--no-index", "--json")
+    assert (0, 1) == (done.status, len(done.report["files"]))
+
+
+def write_export(folder: Path, lines: list[str], *, items: int) -> Path:
+    """An AWS export of one data file, with manifests that announce ``items``."""
+    root = folder / "AWSDynamoDB" / "01700000000000-abcdef"
+    (root / "data").mkdir(parents=True)
+    data = gzip.compress("".join(lines).encode(), mtime=0)
+    (root / "data" / "x.json.gz").write_bytes(data)
+    checksum = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+    prefix = "AWSDynamoDB/01700000000000-abcdef"
+    entry = {"itemCount": items, "md5Checksum": checksum, "dataFileS3Key": f"{prefix}/data/x.json.gz"}
+    summary = {
+        "itemCount": items,
+        "manifestFilesS3Key": f"{prefix}/manifest-files.json",
+        "outputFormat": "DYNAMODB_JSON",
+    }
+    (root / "manifest-files.json").write_text(json.dumps(entry) + "\n")
+    (root / "manifest-summary.json").write_text(json.dumps(summary))
+    return root
+
+
+@pytest.mark.parametrize("named", ["", "AWSDynamoDB/01700000000000-abcdef/manifest-summary.json"])
+def test_an_export_is_loaded_through_its_manifest(
+    ingest: Ingest, tmp_path: Path, dynamodb: Any, table: str, named: str
+) -> None:
+    folder = tmp_path / table
+    write_export(folder, ['{"Item":{"id":{"S":"a"}}}\n', '{"Item":{"id":{"S":"b"}}}\n'], items=2)
+    done = ingest("load", folder / named, "--no-index", "--json")
+    assert done.status == 0, done.out
+    assert (2, 2, table) == (done.report["read"], done.report["written"], done.report["files"][0]["table"])
+    assert {"a", "b"} == set(items_of(dynamodb, table))
+
+
+def test_an_export_that_is_not_as_its_manifest_says_is_not_loaded(
+    ingest: Ingest, tmp_path: Path, dynamodb: Any, table: str
+) -> None:
+    folder = tmp_path / table
+    write_export(folder, ['{"Item":{"id":{"S":"a"}}}\n'], items=2)
+    done = ingest("load", folder, "--no-index")
+    assert done.status == 1
+    assert "2 items as in the manifest, found 1" in done.out
+    assert {} == items_of(dynamodb, table)
 
 
 def test_objects_of_a_bucket_are_loaded(

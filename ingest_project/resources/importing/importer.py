@@ -19,14 +19,14 @@ from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing.accounts import VALIDATED, Accounts
 from ingest_project.resources.importing.meter import StageMeter
 from ingest_project.resources.importing.owner import is_dead, new_owner
-from ingest_project.resources.importing.planning import Files, Surveyor, Tables, bind, still_fits, without
+from ingest_project.resources.importing.planning import Files, Surveyor, Tables, bind, only, still_fits
 from ingest_project.resources.importing.rehearsal import rehearse
 from ingest_project.resources.importing.report import FileReport, ImportReport, ImportWatcher
 from ingest_project.resources.importing.scratch import Scratch
 from ingest_project.resources.knobs import Knobs, knobs_of
 from ingest_project.resources.planner import PlanOutcome
 from ingest_project.resources.process import peak_rss
-from ingest_project.sources.dumps import DumpSource, list_files
+from ingest_project.sources.dumps import DumpSource
 
 LEDGER_NAME, LEDGER_DATE = "load", "cli"
 """Entity and date under which the ledger keeps what was imported without Dagster."""
@@ -64,26 +64,6 @@ class ImportOptions:
     workers: int | None = None
     dry_run: bool = False
     again: bool = False
-
-
-def find_files(paths: Sequence[str], settings: Settings, pattern: str = "*") -> list[SourceFile]:
-    """The dump files at these paths, by URI, each once; the manifests of an AWS export are none.
-
-    Raises:
-        TargetMissing: There is nothing at a path.
-        ConfigurationError: No file there has a name like the pattern.
-    """
-    found: dict[str, SourceFile] = {}
-    for path in paths:
-        listed = [
-            file
-            for file in list_files(path, pattern, s3=lambda: s3_client(settings))
-            if "/AWSDynamoDB/" not in file.uri or "/data/" in file.uri
-        ]
-        if not listed:
-            raise ConfigurationError(f"{path}: there is no file with a name like {pattern}")
-        found.update((file.uri, file) for file in listed)
-    return [found[uri] for uri in sorted(found)]
 
 
 def import_files(
@@ -139,11 +119,12 @@ class _Call:
         """The dry run."""
         self._notes = ["Dry run: nothing was written."]
         bound, planned = self._plan(replace(self._settings, part_store="local"), None, files)
-        total = sum(chunk.records for chunk in planned.plan.chunks)
+        refused = {**bound.refused, **planned.refused}
+        plan = only(planned.plan, bound.tables.keys() - refused.keys())
+        total = sum(chunk.records for chunk in plan.chunks)
         meter = StageMeter(VALIDATED, total, self._watch, self._clock)
         source = DumpSource(s3=lambda: s3_client(self._settings))
-        reports = rehearse(self._spec, source, planned.plan, meter, self._clock, part_bytes=PART_BYTES)
-        refused = {**bound.refused, **planned.refused}
+        reports = rehearse(self._spec, source, plan, meter, self._clock, part_bytes=PART_BYTES)
         reports += [
             FileReport(uri=uri, table=bound.tables.get(uri, ""), error=why) for uri, why in refused.items()
         ]
@@ -159,7 +140,7 @@ class _Call:
         if planned.plan != known:
             scratch.keep_plan(planned.plan)
         refused = {**bound.refused, **planned.refused}
-        plan = without(planned.plan, refused)
+        plan = only(planned.plan, bound.tables.keys() - refused.keys())
         upkeep, ledger = Upkeep(self._settings.ledger_url), SqlLedger(self._settings.ledger_url)
         accounts = Accounts(
             settings=self._settings,

@@ -3,7 +3,7 @@ other from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ingest_project.core.entity import EntitySpec
@@ -143,13 +143,16 @@ class Surveyor:
         )
         outcome = planner.plan(known, date, fresh, self.log)
         meter.close()
-        return outcome
+        there = {index.file.uri for index in outcome.plan.files} | outcome.refused.keys()
+        strays = {file.uri: "the manifest of its export does not name it" for file in fresh}
+        strays = {uri: why for uri, why in strays.items() if uri not in there}
+        return replace(outcome, refused={**outcome.refused, **strays})
 
 
-def without(plan: ChunkPlan, uris: Mapping[str, str]) -> ChunkPlan:
-    """The plan without some files."""
+def only(plan: ChunkPlan, uris: Collection[str]) -> ChunkPlan:
+    """The plan of these files alone."""
     return replace(
         plan,
-        files=tuple(index for index in plan.files if index.file.uri not in uris),
-        chunks=tuple(chunk for chunk in plan.chunks if chunk.range.uri not in uris),
+        files=tuple(index for index in plan.files if index.file.uri in uris),
+        chunks=tuple(chunk for chunk in plan.chunks if chunk.range.uri in uris),
     )
