@@ -141,7 +141,7 @@ def ways(folder: Path, size: int) -> list[Way]:
         (written(folder / "items.jsonl", size, item, (b"", b"\n", b"\n")), ""),
         (written(folder / "hostile, nested.json", size, nested, tight), "Items.item"),
         (written(folder / "hostile, huge.json", size, huge, tight), "Items.item"),
-        (written(folder / "hostile, deep.json", size // 4, deep, tight), "Items.item"),
+        (written(folder / "hostile, deep.json", size // 16, deep, tight), "Items.item"),
     ]
     found = []
     for path, prefix in files:

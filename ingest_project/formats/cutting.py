@@ -98,12 +98,9 @@ class Cutter(Elements):
         Raises:
             Ambiguous: ``alone`` was wrong; cut the file again without it.
         """
-        starts: dict[Entry, State] = {
-            Entry.START: self._start,
-            Entry.RECORD: self._record,
-            Entry.AFTER: self._after,
-        }
-        state = starts[entry]
+        state: State = self._start
+        if entry is not Entry.START:
+            state = self._record if entry is Entry.RECORD else self._after
         try:
             while state:
                 outcome = state()
