@@ -26,7 +26,7 @@ def run_demo(*, keep: bool, timeout: float) -> int:
     home = load_settings().home
     had_services, had_dagster = bool(read_running(home).servers), ui.running(home) is not None
     try:
-        good = _run(timeout)
+        good = _run(keep=keep or had_dagster, timeout=timeout)
     finally:
         if not (keep or had_dagster):
             click.echo("stopping ...", err=True)
@@ -36,7 +36,7 @@ def run_demo(*, keep: bool, timeout: float) -> int:
     return 0 if good else 1
 
 
-def _run(timeout: float) -> bool:
+def _run(*, keep: bool, timeout: float) -> bool:
     settings, page, ran = start_all({"INGEST_TABLE_KEYS": KEYS})
     if ran:
         asyncio.run(_make_tables(settings))
@@ -55,7 +55,10 @@ def _run(timeout: float) -> bool:
     good = ended and not any(verdict.problem for verdict in verdicts)
     click.echo(_total(verdicts))
     click.echo("Every record is accounted for." if good else "Not everything is as expected.")
-    click.echo(f"In the UI: {page.url}/asset-groups (the graph), {page.url}/runs (the runs)")
+    if keep:
+        click.echo(f"In the UI: {page.url}/asset-groups (the graph), {page.url}/runs (the runs)")
+    else:
+        click.echo("`ingest demo --keep` leaves it running, to be looked at in the UI.")
     return good
 
 

@@ -124,6 +124,7 @@ def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequen
     from rich.text import Text
 
     made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    made.padding = (0, 1, 0, 0)
     for heading, numbers in columns:
         made.add_column(heading, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
@@ -132,16 +133,17 @@ def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequen
 
 
 NUMBERS = ("read", "written", "indexed", "superseded", "unchanged", "rejected")
+RARE = ("superseded", "unchanged")
 
 
 def summary_table(report: ImportReport) -> None:
     """The end of `ingest load`."""
-    columns = [("file", False), ("table", False), *((name, True) for name in NUMBERS), ("", False)]
-    rows = [[name_of(file.uri), file.table, *_numbers(file), _verdict(file)] for file in report.files]
-    table("", columns, rows)
+    _files(report.files)
     for file in report.files:
         for reason, count in list(file.reasons.items())[:REASONS_SHOWN]:
             click.echo(f"{name_of(file.uri)}: {count:,} rejected: {reason}")
+        if len(file.reasons) > REASONS_SHOWN:
+            click.echo(f"{name_of(file.uri)}: and {len(file.reasons) - REASONS_SHOWN} other reasons")
         if file.error:
             click.echo(f"{name_of(file.uri)}: failed: {file.error}")
     for note in report.notes:
@@ -154,13 +156,23 @@ def summary_table(report: ImportReport) -> None:
         click.echo("Rejected records are kept: `ingest rejections list`")
 
 
+def _files(files: Sequence[FileReport]) -> None:
+    """One line a file; columns that are empty everywhere are left out."""
+    names = [name for name in NUMBERS if name not in RARE or any(getattr(file, name) for file in files)]
+    verdicts = [_verdict(file) for file in files]
+    columns = [("file", False), ("table", False), *((name, True) for name in names)]
+    rows = [
+        [name_of(file.uri), file.table, *(f"{getattr(file, name):,}" for name in names)] for file in files
+    ]
+    if any(verdicts):
+        columns.append(("", False))
+        rows = [[*row, verdict] for row, verdict in zip(rows, verdicts, strict=True)]
+    table("", columns, rows)
+
+
 def name_of(uri: str) -> str:
     """The last step of an address, readable."""
     return PurePosixPath(unquote(uri)).name
-
-
-def _numbers(file: FileReport) -> list[str]:
-    return [f"{getattr(file, name):,}" for name in NUMBERS]
 
 
 def _verdict(file: FileReport) -> str:
