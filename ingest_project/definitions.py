@@ -1,5 +1,6 @@
 """The code location: finds every entity's defs.py and adds the shared resources. No asset, no client."""
 
+import warnings
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -11,6 +12,9 @@ from ingest_project.io_managers.opensearch import OpenSearchIOManager
 from ingest_project.io_managers.s3 import S3IOManager
 from ingest_project.resources.clients import IngestResource
 from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
+
+# Said once a process, so by every run and every tick: the versions are pinned, and tests cover what is beta.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 
 def entity_definitions() -> list[dg.Definitions]:
@@ -34,4 +38,9 @@ def shared_resources() -> dict[str, object]:
     }
 
 
-defs = dg.Definitions.merge(*entity_definitions(), dg.Definitions(resources=shared_resources()))
+# One process a run, also for what is launched from the UI: a process a step costs seconds and 110 MB each,
+# and a date's load has nine steps. Parallelism is inside them.
+defs = dg.Definitions.merge(
+    *entity_definitions(),
+    dg.Definitions(resources=shared_resources(), executor=dg.in_process_executor),
+)

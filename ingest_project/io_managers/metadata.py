@@ -8,7 +8,9 @@ from pathlib import PurePosixPath
 
 import dagster as dg
 
+from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.core.outcomes import Summary
+from ingest_project.io_managers.cells import slot_key
 from ingest_project.ledgers.rejections import DeadLetter
 from ingest_project.resources.planner import PlanOutcome
 from ingest_project.resources.process import peak_rss
@@ -19,9 +21,13 @@ MOST_ROWS = 100
 Metadata = Mapping[str, dg.MetadataValue]
 
 
-def slot_metadata(summary: Summary, refused: Sequence[DeadLetter]) -> Metadata:
-    """Counts, rates and a sample of what was refused. Rates and seconds are of this attempt, counts of all
-    attempts."""
+def slot_metadata(
+    summary: Summary, chunks: Sequence[Chunk] = (), refused: Sequence[DeadLetter] = ()
+) -> Metadata:
+    """Counts, rates, the files in the slot and a sample of what was refused.
+
+    Rates and seconds are of this attempt, counts of all attempts.
+    """
     counts = summary.counts
     numbers: dict[str, int | float] = {
         "dagster/row_count": counts.written,
@@ -44,6 +50,8 @@ def slot_metadata(summary: Summary, refused: Sequence[DeadLetter]) -> Metadata:
         name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
         for name, value in numbers.items()
     }
+    if chunks:
+        metadata["files"] = chunk_table(chunks)
     if counts.rejected:
         metadata["rejections"] = rejection_table(refused)
     return metadata
@@ -53,38 +61,72 @@ def rejection_table(sample: Sequence[DeadLetter]) -> dg.MetadataValue:
     """A few dead letters as a table; all of them are shown by ``ingest rejections list``."""
     rows = ["| file | byte | key | reason | record |", "|---|---|---|---|---|"]
     for letter in sample:
-        raw = letter.raw[:RAW_SHOWN].decode("utf-8", "replace").replace("|", "\\|").replace("\n", " ")
-        name = PurePosixPath(letter.uri).name
-        rows.append(f"| {name} | {letter.offset} | {letter.key} | {letter.reason} | `{raw}` |")
+        raw = _code(letter.raw[:RAW_SHOWN].decode("utf-8", "replace"))
+        key, reason = _cell(letter.key), _cell(letter.reason)
+        rows.append(f"| {_name(letter.uri)} | {letter.offset} | {key} | {reason} | {raw} |")
+    return dg.MetadataValue.md("\n".join(rows))
+
+
+def chunk_table(chunks: Sequence[Chunk]) -> dg.MetadataValue:
+    """Which bytes of which files a slot holds, and the table they are bound for."""
+    rows = ["| file | bytes | records | table |", "|---|---|---|---|"]
+    for chunk in chunks[:MOST_ROWS]:
+        span = f"{chunk.range.start:,} to {chunk.range.end:,}"
+        rows.append(f"| {_name(chunk.range.uri)} | {span} | {chunk.records:,} | {chunk.target} |")
     return dg.MetadataValue.md("\n".join(rows))
 
 
 def plan_metadata(made: PlanOutcome) -> Metadata:
-    """Sums of the date's plan, what was added, what was refused and why."""
+    """Sums of the date's plan, what was added, what was refused and why, and where files broke off."""
     plan = made.plan
-    chunks: dict[str, int] = {}
-    for chunk in plan.chunks:
-        chunks[chunk.range.uri] = chunks.get(chunk.range.uri, 0) + 1
-    rows = ["| file | shape | bytes | records | chunks | fault |", "|---|---|---|---|---|---|"]
-    for index in plan.files[:MOST_ROWS]:
-        name, fault = PurePosixPath(index.file.uri).name, index.fault
-        told = f"byte {fault.offset}: expected {fault.expected}" if fault else ""
-        parts = chunks.get(index.file.uri, 0)
-        rows.append(
-            f"| {name} | {index.shape} | {index.file.size:,} | {index.records:,} | {parts} | {told} |"
-        )
-    refused = [f"- {uri}: {reason}" for uri, reason in list(made.refused.items())[:MOST_ROWS]]
-    metadata: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(sum(chunk.records for chunk in plan.chunks)),
-        "files": dg.MetadataValue.int(len(plan.files)),
-        "files_added": dg.MetadataValue.int(len(made.added)),
-        "files_refused": dg.MetadataValue.int(len(made.refused)),
-        "files_broken": dg.MetadataValue.int(sum(index.fault is not None for index in plan.files)),
-        "bytes": dg.MetadataValue.int(sum(index.file.size for index in plan.files)),
-        "chunks": dg.MetadataValue.int(len(plan.chunks)),
-        "plan": dg.MetadataValue.md("\n".join(rows)),
-        "peak_memory_mb": dg.MetadataValue.float(round(peak_rss() / 2**20, 1)),
+    numbers = {
+        "dagster/row_count": sum(chunk.records for chunk in plan.chunks),
+        "files": len(plan.files),
+        "files_added": len(made.added),
+        "files_refused": len(made.refused),
+        "files_broken": sum(index.fault is not None for index in plan.files),
+        "bytes": sum(index.file.size for index in plan.files),
+        "chunks": len(plan.chunks),
     }
-    if refused:
-        metadata["refused"] = dg.MetadataValue.md("\n".join(refused))
+    metadata: dict[str, dg.MetadataValue] = {
+        name: dg.MetadataValue.int(number) for name, number in numbers.items()
+    }
+    metadata["plan"] = plan_table(plan)
+    broken = [
+        f"- {_name(index.file.uri)}: broken at byte {index.fault.offset:,}: expected {index.fault.expected}"
+        for index in plan.files
+        if index.fault is not None
+    ]
+    refused = [f"- {uri}: {reason}" for uri, reason in made.refused.items()]
+    for name, lines in (("broken", broken), ("refused", refused)):
+        if lines:
+            metadata[name] = dg.MetadataValue.md("\n".join(lines[:MOST_ROWS]))
+    metadata["peak_memory_mb"] = dg.MetadataValue.float(round(peak_rss() / 2**20, 1))
     return metadata
+
+
+def plan_table(plan: ChunkPlan) -> dg.MetadataValue:
+    """The plan's files and the slots, Dagster's ``file_chunk`` partitions, that hold them."""
+    slots: dict[str, set[int]] = {}
+    for chunk in plan.chunks:
+        slots.setdefault(chunk.range.uri, set()).add(chunk.slot)
+    rows = ["| file | file_chunk | records | bytes | shape |", "|---|---|---|---|---|"]
+    for index in plan.files[:MOST_ROWS]:
+        held = " ".join(slot_key(slot) for slot in sorted(slots.get(index.file.uri, ())))
+        name = _name(index.file.uri)
+        rows.append(f"| {name} | {held} | {index.records:,} | {index.file.size:,} | {index.shape} |")
+    return dg.MetadataValue.md("\n".join(rows))
+
+
+def _name(uri: str) -> str:
+    return _cell(PurePosixPath(uri).name)
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break a row of a markdown table."""
+    return text.replace("|", "\\|").replace("\r", " ").replace("\n", " ")
+
+
+def _code(text: str) -> str:
+    """Text as code, with nothing in it that would end the code."""
+    return "`" + _cell(text).replace("`", "'") + "`"

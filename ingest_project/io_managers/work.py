@@ -1,8 +1,7 @@
 """StageWork: what an asset returns in place of data, and how an IO manager drains it slot by slot.
 
 No store lives here: the engine writes. Dagster's events do: one materialization a slot as soon as it is
-    sealed, and one
-Failure at the end when some slots were not.
+sealed, one observation a slot that was not, and one Failure at the end when there was such a slot.
 """
 
 from __future__ import annotations
@@ -64,13 +63,15 @@ def drain(context: dg.OutputContext, crew: Crew, stage: str, work: StageWork) ->
     live = LiveReporter(context.log.info, stage, sum(c.records for group in chunks.values() for c in group))
     bad: dict[Slot, Summary] = {}
     for slot, summary in settled(crew, stage, chunks, live):
-        metadata = slot_metadata(
-            summary, sample(crew.ledger, stage, chunks[slot]) if summary.counts.rejected else ()
-        )
+        refused = sample(crew.ledger, stage, chunks[slot]) if summary.counts.rejected else ()
+        metadata = slot_metadata(summary, chunks[slot], refused)
         key = cell(*slot)
         if summary.unsealed:
             bad[slot] = summary
             context.log.error(f"{key}: {_reasons(summary)}")
+            # The page of the failed partition then says why, and what was loaded all the same.
+            seen = {"reason": dg.MetadataValue.text(_reasons(summary)), **metadata}
+            context.log_event(dg.AssetObservation(context.asset_key, partition=key, metadata=seen))
             continue
         work.report(metadata, partition_key=key)
         if len(slots) > 1:

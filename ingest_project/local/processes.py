@@ -32,6 +32,7 @@ def start(
     folder: Path,
     log: Path,
     tied: bool = False,
+    parting: str = "KILL",
     environ: Mapping[str, str] | None = None,
 ) -> ProcessMark:
     """Start ``command`` in a session of its own, output appended to ``log``, with a small fixed environment.
@@ -41,10 +42,11 @@ def start(
 
     Args:
         tied: Let the kernel end the process when the calling thread ends (Linux with setpriv; else ignored).
+        parting: The signal that it gets then; one that it passes on when it has children of its own.
     """
     surroundings = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
     setpriv = shutil.which("setpriv") if tied else None
-    prefix = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    prefix = [setpriv, "--pdeathsig", parting, "--"] if setpriv else []
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*prefix, *command],

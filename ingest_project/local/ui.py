@@ -52,6 +52,7 @@ def up(
     project: Path,
     environ: Mapping[str, str],
     *,
+    tied: bool = False,
     timeout: float = 120.0,
     clock: Clock = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -61,6 +62,7 @@ def up(
     Args:
         project: Folder with dagster.yaml and workspace.yaml.
         environ: Environment of the processes; DAGSTER_HOME in it names the instance's folder.
+        tied: Let it end when the calling thread ends (Linux; else ignored).
 
     Raises:
         ServiceFailed: It did not come up in time; the message names its log.
@@ -75,7 +77,9 @@ def up(
     port = choose([USUAL_PORT], set())
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "dev", "-w", str(project / "workspace.yaml"), "-h", LOOPBACK, "-p", str(port)]
-    ui = Ui(mark=start(command, folder=project, log=log, environ=environ), port=port)
+    ui = Ui(
+        mark=start(command, folder=project, log=log, tied=tied, parting="INT", environ=environ), port=port
+    )
     _state(home).write_text(json.dumps({"mark": asdict(ui.mark), "port": port}))
     deadline = clock() + timeout
     while not _ready(ui):

@@ -14,10 +14,20 @@ from ingest_project.io_managers.cells import parse_cell
 from ingest_project.resources.audit import Audit, Border
 from ingest_project.resources.clients import IngestResource
 
+DATES_ALONE = 7
+"""So many of the latest planned dates are looked at by a check that is executed by itself."""
+
 
 def dates_of(keys: Iterable[str]) -> list[str]:
     """Dates of grid keys or of date keys."""
     return sorted({parse_cell(key)[0] if "|" in key else key for key in keys})
+
+
+def dates_to_check(context: dg.AssetCheckExecutionContext, audit: Audit) -> Sequence[str]:
+    """Dates of the run; a check that is executed by itself has none, and takes the latest planned ones."""
+    if context.has_partition_key or context.has_partition_key_range:
+        return dates_of(context.partition_keys)
+    return audit.dates()[-DATES_ALONE:]
 
 
 def border_check(
@@ -33,7 +43,7 @@ def border_check(
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
         with ingest.audit(spec) as audit:
-            borders = [compare(audit, day) for day in dates_of(context.partition_keys)]
+            borders = [compare(audit, day) for day in dates_to_check(context, audit)]
         wrong = [border for border in borders if not border.even]
         return dg.AssetCheckResult(
             passed=not wrong,
@@ -42,7 +52,7 @@ def border_check(
                 "came_out": sum(border.right for border in borders),
                 "borders": dg.MetadataValue.md(_table(borders)),
             },
-            description="; ".join(border.text for border in wrong[:5]) or None,
+            description="; ".join(f"{b.date}: {b.text}" for b in (wrong or borders)[:5]) or None,
         )
 
     return check
@@ -60,7 +70,7 @@ def readback_check(spec: EntitySpec, stage: str) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
         with ingest.audit(spec) as audit:
-            samples = [audit.read_back(stage, day) for day in dates_of(context.partition_keys)]
+            samples = [audit.read_back(stage, day) for day in dates_to_check(context, audit)]
         wrong = [difference for sample in samples for difference in sample.differences]
         return dg.AssetCheckResult(
             passed=not wrong,
@@ -91,7 +101,7 @@ def expectation_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
         with ingest.audit(spec) as audit:
-            totals = [audit.totals("validated", day) for day in dates_of(context.partition_keys)]
+            totals = [audit.totals("validated", day) for day in dates_to_check(context, audit)]
         read, rejected = sum(t.sent for t in totals), sum(t.rejected for t in totals)
         share = rejected / read if read else 0.0
         few = read < spec.expect.min_records
@@ -119,6 +129,7 @@ def open_work_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=not left,
             severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(left[:3]) or None,
             metadata={
                 "failed": len(left),
                 "what": dg.MetadataValue.md("\n".join(f"- {line}" for line in left[:50])),

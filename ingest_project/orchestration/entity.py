@@ -20,6 +20,11 @@ KINDS = {
     "index": {"opensearch"},
 }
 IO_MANAGERS = {"validated": "s3_io", "table": "dynamodb_io", "index": "opensearch_io"}
+REPAIR = (
+    "\n\nA red file_chunk holds a broken file; the page of the partition tells which, and where. Put a good "
+    "file of that name into the inbox: it is planned and loaded by itself. By hand: materialize `planned` "
+    "for the date, then the failed partitions only."
+)
 DESCRIPTIONS = {
     "validated": "Decodes the chunks, checks each record against the contract and keeps numbers exact. "
     "Good records go to S3 parts, refused ones to the rejections with reason, file, byte and raw bytes.",
@@ -72,7 +77,7 @@ def build_stage(spec: EntitySpec, stage: str) -> dg.AssetsDefinition:
         kinds=KINDS[stage],
         io_manager_key=IO_MANAGERS[stage],
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description=DESCRIPTIONS[stage],
+        description=DESCRIPTIONS[stage] + REPAIR,
         ins={"plans": dg.AssetIn(key=[spec.name, upstream], partition_mapping=mapping)},
     )
     def asset(context: dg.AssetExecutionContext, plans: PlanReader) -> StageWork:

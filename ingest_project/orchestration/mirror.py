@@ -89,6 +89,7 @@ def _mirror_sensor(spec: EntitySpec, job: dg.JobDefinition) -> dg.SensorDefiniti
         job=job,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Has complete files of the local inbox folder copied into the S3 inbox.",
     )
     def local_inbox(context: dg.SensorEvaluationContext, ingest: IngestResource) -> dg.SensorResult:
         files = ingest.list_local(spec.name)

@@ -81,6 +81,8 @@ def build_inbox_sensor(spec: EntitySpec, jobs: Sequence[Job]) -> dg.SensorDefini
         jobs=jobs,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for the runs of complete files in the S3 inbox, plan first, then load; a file is "
+        "consumed when its runs succeeded.",
     )
     def inbox_sensor(context: dg.SensorEvaluationContext, ingest: IngestResource) -> dg.SensorResult:
         page = ingest.inbox(spec.name).page(context.cursor or "")
@@ -100,6 +102,7 @@ def build_replan_schedule(spec: EntitySpec, plan_job: Job) -> dg.ScheduleDefinit
         cron_schedule="15 3 * * *",
         job=plan_job,
         default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Asks again, every night, for files whose runs failed.",
     )
     def replan(
         context: dg.ScheduleEvaluationContext, ingest: IngestResource

@@ -57,6 +57,10 @@ class Audit:
     ) -> None:
         self._engine.__exit__(kind, error, trace)
 
+    def dates(self) -> Sequence[str]:
+        """Dates that have a plan, ascending."""
+        return self._plans.dates(self._engine.spec.name)
+
     def validated_border(self, day: str) -> Border:
         """planned = validated + rejected."""
         planned = sum(chunk.records for chunk in self._chunks(day))
