@@ -95,14 +95,12 @@ def build_entity_defs(spec: EntitySpec) -> dg.Definitions:
     plan_job = dg.define_asset_job(
         f"{spec.name}_plan",
         selection=dg.AssetSelection.assets([spec.name, "planned"]),
-        partitions_def=daily_partitions(spec),
         executor_def=dg.in_process_executor,
         description="Plans one date: cheap, adds what is new.",
     )
     load_job = dg.define_asset_job(
         f"{spec.name}_load",
         selection=dg.AssetSelection.assets(*([spec.name, stage] for stage in stages)),
-        partitions_def=grid_partitions(spec),
         executor_def=dg.in_process_executor,
         description="Takes a date's slots through all stages in one run.",
     )
