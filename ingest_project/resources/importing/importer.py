@@ -31,8 +31,10 @@ from ingest_project.sources.dumps import DumpSource
 LEDGER_NAME, LEDGER_DATE = "load", "cli"
 """Entity and date under which the ledger keeps what was imported without Dagster."""
 
-PART_BYTES = 4 * 2**20
-"""Small parts: one is held twice while it is stored, and the process has to stay small."""
+LEAST_PART, MOST_PART = 4 * 2**20, 16 * 2**20
+PARTS = 256
+"""So many parts before they grow: a part is held twice while it is stored, and each has its buffer in the
+merge."""
 
 Log = Callable[[str], None]
 
@@ -124,7 +126,8 @@ class _Call:
         total = sum(chunk.records for chunk in plan.chunks)
         meter = StageMeter(VALIDATED, total, self._watch, self._clock)
         source = DumpSource(s3=lambda: s3_client(self._settings))
-        reports = rehearse(self._spec, source, plan, meter, self._clock, part_bytes=PART_BYTES)
+        part = self._knobs(plan).part_bytes
+        reports = rehearse(self._spec, source, plan, meter, self._clock, part_bytes=part)
         reports += [
             FileReport(uri=uri, table=bound.tables.get(uri, ""), error=why) for uri, why in refused.items()
         ]
@@ -207,7 +210,7 @@ class _Call:
             surveyor = Surveyor(
                 spec=self._spec,
                 settings=self._settings,
-                min_chunk_bytes=self._knobs().min_chunk_bytes,
+                min_chunk_bytes=self._knobs(None).min_chunk_bytes,
                 watch=self._watch,
                 log=self._log,
                 clock=self._clock,
@@ -220,15 +223,17 @@ class _Call:
             settings=settings,
             spec=self._spec,
             owner=self._owner,
-            knobs=self._knobs(),
+            knobs=self._knobs(plan),
             plan=plan,
             create_tables=self._options.create_table,
             index=self._options.index or "",
         )
 
-    def _knobs(self) -> Knobs:
+    def _knobs(self, plan: ChunkPlan | None) -> Knobs:
         knobs = knobs_of(self._settings)
-        return replace(knobs, workers=self._options.workers or knobs.workers, part_bytes=PART_BYTES)
+        size = sum(index.length for index in plan.files) if plan else 0
+        part = min(MOST_PART, max(LEAST_PART, size // PARTS))
+        return replace(knobs, workers=self._options.workers or knobs.workers, part_bytes=part)
 
     def _wants_index(self) -> bool:
         options, there = self._options, self._settings.opensearch_endpoint is not None
