@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import add
 
 import msgspec
 
@@ -33,7 +34,7 @@ class Cut:
         raws: One JSON value each.
         start: Offset of the first one's first byte.
         end: Offset behind the last one's last byte.
-        body: The bytes [start, end), or empty when ``places`` are known.
+        text: What was decoded: ``lead`` bytes, then [start, end). Empty when ``places`` are known.
         gap: What probably stands between two of them.
         places: Offset of each record, when cut one by one.
     """
@@ -41,7 +42,8 @@ class Cut:
     raws: Sequence[bytes]
     start: int
     end: int
-    body: bytes = b""
+    text: bytes = b""
+    lead: int = 0
     gap: bytes = b","
     places: Sequence[int] = ()
 
@@ -49,14 +51,16 @@ class Cut:
         """Offset of each record, exact."""
         if self.places:
             return self.places
-        if self.gap.join(self.raws) == self.body:
-            width = len(self.gap)
-            return list(accumulate((len(raw) + width for raw in self.raws[:-1]), initial=self.start))
-        places, at = [], 0
-        for raw in self.raws:
-            found = _BETWEEN.match(self.body, at)
+        raws, width = self.raws, len(self.gap)
+        glued = self.gap.join(raws)
+        if len(glued) == self.end - self.start and self.text.startswith(glued, self.lead):
+            without_gaps = accumulate(map(len, raws[:-1]), initial=self.start)
+            return list(map(add, without_gaps, range(0, width * len(raws), width)))
+        places, at = [], self.lead
+        for raw in raws:
+            found = _BETWEEN.match(self.text, at)
             at = found.end() if found else at
-            places.append(self.start + at)
+            places.append(self.start + at - self.lead)
             at += len(raw)
         return places
 
@@ -104,14 +108,14 @@ class Grouper:
             place = data.rfind(self._loose, at, stop)
         if place < 0:
             return None
-        body = data[at : place + 1]
+        text = b"".join((b"[", memoryview(data)[at : place + 1], b"]"))
         try:
-            raws = _ARRAY.decode(b"[%b]" % body)
+            raws = _ARRAY.decode(text)
         except _REFUSED:
             self._refused()
             return None
         self._penalty = 1
-        cut = Cut(raws=raws, start=base + at, end=base + place + 1, body=body, gap=self._gap)
+        cut = Cut(raws=raws, start=base + at, end=base + place + 1, text=text, lead=1, gap=self._gap)
         return cut, place + 1 + len(self._gap)
 
     def lines(self, data: bytes, at: int, base: int, final: bool) -> tuple[Cut, int] | None:
@@ -123,9 +127,9 @@ class Grouper:
             place = data.rfind(b"\n", at, stop)
             if place <= at:
                 return None
-        body = data[at:place].rstrip(WHITE)
+        text = data[at:place].rstrip(WHITE)
         try:
-            raws = _LINES.decode_lines(body)
+            raws = _LINES.decode_lines(text)
         except _REFUSED:
             self._refused()
             return None
@@ -133,4 +137,4 @@ class Grouper:
         if not raws or any(map(PAGE_START.match, raws)):
             return None
         self._penalty = 1
-        return Cut(raws=raws, start=base + at, end=base + at + len(body), body=body, gap=gap), place
+        return Cut(raws=raws, start=base + at, end=base + at + len(text), text=text, gap=gap), place

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 DEPTH = 4
 """Blocks that wait at most; memory is (depth + 2) blocks."""
@@ -57,21 +55,29 @@ class Digest:
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._pool: ThreadPoolExecutor | None = None
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._taken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     def over(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass the blocks on and take them into the digest."""
-        for block in blocks:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(1)
-            self._waiting.append(self._pool.submit(self._hash.update, block))
-            if len(self._waiting) > DEPTH:
-                self._waiting.popleft().result()
+        for count, block in enumerate(blocks):
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+            if count >= DEPTH:
+                self._taken.get()
+            self._waiting.put(block)
             yield block
 
     def close(self) -> str:
         """Hex digits of everything that passed."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._waiting.put(None)
+        if self._thread is not None:
+            self._thread.join()
         return self._hash.hexdigest()
+
+    def _run(self) -> None:
+        while (block := self._waiting.get()) is not None:
+            self._hash.update(block)
+            self._taken.put(None)
