@@ -1,0 +1,123 @@
+"""The messages entity as Dagster runs it, with small chunks, parts and slots, and one function that runs a job of it.
+
+Used in this process and in children that are killed; reads the environment of the process it runs in.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.entities.messages.spec import SPEC
+from ingest_project.io_managers.cells import cell
+from ingest_project.io_managers.dynamodb import DynamoDBIOManager
+from ingest_project.io_managers.opensearch import OpenSearchIOManager
+from ingest_project.io_managers.s3 import S3IOManager
+from ingest_project.orchestration.entity import build_entity_defs
+from ingest_project.resources.clients import IngestResource
+from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
+from ingest_project_tests.faults.world import DAY
+
+SLOTS = 6
+PLANNED, VALIDATED, TABLE, INDEX = "planned", "validated", "table", "index"
+STAGES = (VALIDATED, TABLE, INDEX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One run to be made.
+
+    Attributes:
+        stages: ``("planned",)`` plans the day; others go over the slots from ``first`` to ``last``.
+        run_id: Its own name; ``root``: the first attempt that it repeats.
+    """
+
+    stages: tuple[str, ...]
+    run_id: str
+    day: str = DAY
+    root: str = ""
+    first: int = 0
+    last: int = SLOTS - 1
+    workers: int = 1
+    across_dates: str = "newer_only"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        if self.stages == (PLANNED,):
+            return {"dagster/partition": self.day}
+        if self.first == self.last:
+            key = cell(self.day, self.first)
+            parts = {f"dagster/partition/{name}": value for name, value in key.keys_by_dimension.items()}
+            return {"dagster/partition": str(key), **parts}
+        return {
+            "dagster/asset_partition_range_start": cell(self.day, self.first),
+            "dagster/asset_partition_range_end": cell(self.day, self.last),
+        }
+
+
+def spec(across_dates: str = "newer_only") -> EntitySpec:
+    return replace(SPEC, slots=SLOTS, across_dates=across_dates)
+
+
+def ingest_resource(workers: int = 1) -> IngestResource:
+    """Chunks of 1 MiB: files of some MiB have several."""
+    return IngestResource(
+        batching=BatchingPolicy(workers=workers, part_mb=1, min_chunk_mb=1),
+        retrying=RetryingPolicy(base_seconds=0.05, cap_seconds=0.2),
+        memory=MemoryPolicy(),
+        settle_seconds=0.0,
+    )
+
+
+def definitions(workers: int = 1, across_dates: str = "newer_only") -> dg.Definitions:
+    ingest = ingest_resource(workers)
+    resources = {
+        "ingest": ingest,
+        "s3_io": S3IOManager(ingest=ingest),
+        "dynamodb_io": DynamoDBIOManager(ingest=ingest),
+        "opensearch_io": OpenSearchIOManager(ingest=ingest),
+    }
+    made = build_entity_defs(spec(across_dates))
+    return dg.Definitions.merge(made, dg.Definitions(resources=resources))
+
+
+@contextmanager
+def only_our_warnings() -> Iterator[None]:
+    """What Dagster says of parts in beta, and of its own use of its own deprecated parts, is no error here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=dg.BetaWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"dagster\.")
+        yield
+
+
+def asset_keys(stages: Sequence[str]) -> frozenset[dg.AssetKey]:
+    return frozenset(dg.AssetKey(["messages", stage]) for stage in stages)
+
+
+def execute(launch: Launch, instance: dg.DagsterInstance) -> dg.DagsterRun:
+    """Run it to its end in this process; a run that fails is told by its status."""
+    with only_our_warnings():
+        made = definitions(launch.workers, launch.across_dates)
+        keys = asset_keys(launch.stages)
+        whole = made.resolve_job_def("messages_plan" if launch.stages == (PLANNED,) else "messages_load")
+        job = whole.get_subset(asset_selection=keys)
+        run = instance.create_run_for_job(
+            job_def=job,
+            run_id=launch.run_id,
+            tags={**job.run_tags, **launch.tags},
+            root_run_id=launch.root or None,
+            parent_run_id=launch.root or None,
+            asset_selection=keys,
+        )
+        for _ in execute_run_iterator(InMemoryJob(job), run, instance):
+            pass
+    ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    return ended
