@@ -38,7 +38,9 @@ def plan(
 
     - A file that is planned already (same uri and etag) stays as it is; no chunk of it moves.
     - A uri with another etag replaces the old file: its chunks leave the plan, as their bytes are gone. What
-      they wrote stays in the target, and the new file's records supersede it key by key.
+      they wrote stays in the target, and the new file's records supersede it key by key. The new chunks go to
+      the slot of the old file's fault, so that the partition that failed is the one that repairs it; to the
+      slots of all its chunks when it had none.
     - New files are cut into chunks of max(min_chunk_bytes, new bytes / slots), on record starts; each goes to
       the slot that has the fewest bytes. A compressed file is one chunk. An empty good file has none.
     - The fault of a broken file is on its last chunk; broken before its first record, it gets an empty one.
@@ -59,7 +61,8 @@ def plan(
     replaced = {binding.index.file.uri for binding in fresh}
     kept = [chunk for chunk in before.chunks if chunk.range.uri not in replaced]
     cut = _cut_all(before, fresh, min_chunk_bytes)
-    chunks = [*kept, *_packed(before.slots, kept, cut)]
+    gone = [chunk for chunk in before.chunks if chunk.range.uri in replaced]
+    chunks = [*kept, *_packed(before.slots, kept, cut, gone)]
     indices = [index for index in before.files if index.file.uri not in replaced]
     indices += [_thinned(binding.index, cut) for binding in fresh]
     return replace(
@@ -158,18 +161,32 @@ def _bytes(index: FileIndex) -> int:
     return index.end - index.marks[0].offset if index.marks else 0
 
 
-def _packed(slots: int, kept: Sequence[Chunk], cut: Sequence[Chunk]) -> Iterator[Chunk]:
-    """Largest first, each into the slot with the fewest bytes; ties go to fewer chunks, then the lower
-    number."""
+def _packed(
+    slots: int, kept: Sequence[Chunk], cut: Sequence[Chunk], gone: Sequence[Chunk]
+) -> Iterator[Chunk]:
+    """Largest first, each into the slot with the fewest bytes among those that its file may go to; ties go to
+    fewer chunks, then the lower number."""
     load = [[0, 0, slot] for slot in range(slots)]
+    homes = _homes(gone)
     for chunk in kept:
         load[chunk.slot][0] += _weight(chunk)
         load[chunk.slot][1] += 1
     for chunk in sorted(cut, key=lambda chunk: (-_weight(chunk), chunk.order)):
-        slot = min(load)
+        slot = min(load[number] for number in homes.get(chunk.range.uri, range(slots)))
         slot[0] += _weight(chunk)
         slot[1] += 1
         yield replace(chunk, slot=slot[2])
+
+
+def _homes(gone: Sequence[Chunk]) -> Mapping[str, set[int]]:
+    """File -> slots of its chunks that are replaced; only of the broken one where there is one."""
+    homes: dict[str, set[int]] = {}
+    for chunk in sorted(gone, key=lambda chunk: chunk.fault is not None):
+        if chunk.fault is not None:
+            homes[chunk.range.uri] = {chunk.slot}
+        else:
+            homes.setdefault(chunk.range.uri, set()).add(chunk.slot)
+    return homes
 
 
 def _weight(chunk: Chunk) -> int:

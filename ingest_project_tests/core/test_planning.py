@@ -210,6 +210,21 @@ def test_a_copy_is_planned_unless_told_otherwise_and_is_named() -> None:
     assert copies(first, bind(copy, target="other")) == {}
 
 
+def test_a_good_file_goes_to_the_slot_in_which_the_broken_one_of_its_name_failed() -> None:
+    broken = index("b", 40 * MB, fault=Fault(offset=40 * MB, expected="the end of the array"))
+    first = planned(index("a"), broken, index("c"))
+    (failed,) = [chunk.slot for chunk in first.chunks if chunk.fault is not None]
+    second = planned(index("b", 80 * MB, etag="e2"), previous=first)
+    assert {failed} == {chunk.slot for chunk in second.chunks if chunk.range.etag == "e2"}
+
+
+def test_a_file_with_new_bytes_stays_in_the_slots_of_its_old_chunks() -> None:
+    first = planned(index("a", 500 * MB), index("b", 40 * MB), index("c", 500 * MB))
+    slots = {chunk.slot for chunk in first.chunks if chunk.range.uri.endswith("b.json")}
+    second = planned(index("b", 80 * MB, etag="e2"), previous=first)
+    assert slots == {chunk.slot for chunk in second.chunks if chunk.range.etag == "e2"}
+
+
 def test_a_copy_of_bytes_that_are_replaced_is_no_copy() -> None:
     first = planned(index("a", fingerprint="same"))
     late = bind(index("a", fingerprint="new", etag="e2"), index("b", fingerprint="same"))
