@@ -5,7 +5,7 @@
                                       +---------- retry ------ failed
 
 A file is (uri, etag): other bytes under the same uri are another file, and an earlier one that no run was
-asked for is ``replaced``. Listing the inbox and asking for runs belong to the sensor.
+asked for, or whose runs failed, is ``replaced``. Listing the inbox and asking for runs belong to the sensor.
 """
 
 from __future__ import annotations
@@ -161,9 +161,9 @@ class FileRegister:
     def _replace(self, connection: Connection, known: Collection[Any], listed: Collection[Any]) -> None:
         gone = [key for key in known if key not in listed]
         for uri, etag in gone:
-            unasked = and_(_is(uri, etag), files.c.state.in_(("seen", "stable")))
+            at_rest = and_(_is(uri, etag), files.c.state.in_(("seen", "stable", "failed")))
             values = {"state": "replaced", "reason": "other bytes stand under this name"}
-            connection.execute(update(files).where(unasked).values(values))
+            connection.execute(update(files).where(at_rest).values(values))
 
     def _move(self, uri: str, etag: str, before: Sequence[str], after: str, values: dict[str, Any]) -> bool:
         allowed = and_(_is(uri, etag), files.c.state.in_(before))

@@ -114,27 +114,49 @@ def expectation_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
     return check
 
 
+OPEN_WORK = "nothing_left_failed"
+
+
+def open_work(audit: Audit) -> dg.AssetCheckResult:
+    """What stands failed now, as a result of the standing check."""
+    left = audit.left_failed()
+    return dg.AssetCheckResult(
+        check_name=OPEN_WORK,
+        passed=not left,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(left[:3]) or None,
+        metadata={
+            "failed": len(left),
+            "what": dg.MetadataValue.md("\n".join(f"- {line}" for line in left[:50])),
+        },
+    )
+
+
+def open_work_event(spec: EntitySpec, audit: Audit) -> dg.AssetCheckEvaluation:
+    """The same as an event that belongs to no run."""
+    result = open_work(audit)
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey([spec.name, "planned"]),
+        check_name=OPEN_WORK,
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=result.metadata,
+    )
+
+
 def open_work_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
-    """The standing check on what is left: runs with every plan, so at least once a day."""
+    """The standing check on what is left: with every plan, and by the sensor whenever a file has ended."""
 
     @dg.asset_check(
         asset=dg.AssetKey([spec.name, "planned"]),
-        name="nothing_left_failed",
+        name=OPEN_WORK,
         blocking=False,
         description="No chunk of any date and no file of the inbox stands failed.",
     )
     def check(ingest: IngestResource) -> dg.AssetCheckResult:
         with ingest.audit(spec) as audit:
-            left = audit.left_failed()
-        return dg.AssetCheckResult(
-            passed=not left,
-            severity=dg.AssetCheckSeverity.WARN,
-            description="; ".join(left[:3]) or None,
-            metadata={
-                "failed": len(left),
-                "what": dg.MetadataValue.md("\n".join(f"- {line}" for line in left[:50])),
-            },
-        )
+            return open_work(audit)
 
     return check
 

@@ -21,9 +21,9 @@ KINDS = {
 }
 IO_MANAGERS = {"validated": "s3_io", "table": "dynamodb_io", "index": "opensearch_io"}
 REPAIR = (
-    "\n\nA red file_chunk holds a broken file; the page of the partition tells which, and where. Put a good "
-    "file of that name into the inbox: it is planned and loaded by itself. By hand: materialize `planned` "
-    "for the date, then the failed partitions only."
+    "\n\nA red file_chunk holds a broken file; the partition's last event tells which, and where. Put a "
+    "good file of that name into the inbox: it is planned and loaded by itself. By hand: materialize "
+    "`planned` for the date, then the failed partitions only."
 )
 DESCRIPTIONS = {
     "validated": "Decodes the chunks, checks each record against the contract and keeps numbers exact. "

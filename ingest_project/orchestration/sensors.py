@@ -9,6 +9,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import ConfigurationError
 from ingest_project.ledgers.files import FileEntry
+from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.orchestration.checks import open_work_event
 from ingest_project.orchestration.inbox import DELIVER, PLAN, Ask, InboxDecider, PhaseState
 from ingest_project.orchestration.partitions import range_tags
 from ingest_project.resources.clients import IngestResource
@@ -73,6 +75,18 @@ def decider(spec: EntitySpec, ingest: IngestResource, instance: dg.DagsterInstan
     )
 
 
+def settled_files(ledger: SqlLedger, spec: EntitySpec) -> dict[str, int]:
+    """Files that have ended, one way or the other."""
+    states = ledger.files.states(spec.name)
+    return {state: states.get(state, 0) for state in ("consumed", "failed", "replaced")}
+
+
+def open_work_now(spec: EntitySpec, ingest: IngestResource) -> list[dg.AssetCheckEvaluation]:
+    """The standing check, evaluated now: a file that failed shows at once, and one that was repaired too."""
+    with ingest.audit(spec) as audit:
+        return [open_work_event(spec, audit)]
+
+
 def build_inbox_sensor(spec: EntitySpec, jobs: Sequence[Job]) -> dg.SensorDefinition:
     """Watches ``inbox/<entity>/``: one listing page a tick, however many objects the bucket holds."""
 
@@ -87,9 +101,14 @@ def build_inbox_sensor(spec: EntitySpec, jobs: Sequence[Job]) -> dg.SensorDefini
     def inbox_sensor(context: dg.SensorEvaluationContext, ingest: IngestResource) -> dg.SensorResult:
         page = ingest.inbox(spec.name).page(context.cursor or "")
         ledger = ingest.ledger()
+        before = settled_files(ledger, spec)
         ledger.files.observe(page.files, entity=spec.name, settle=ingest.settle_seconds, complete=page.done)
         asks = decider(spec, ingest, context.instance).decide()
-        return dg.SensorResult(run_requests=[run_request(spec, ask) for ask in asks], cursor=page.after)
+        return dg.SensorResult(
+            run_requests=[run_request(spec, ask) for ask in asks],
+            cursor=page.after,
+            asset_events=[] if before == settled_files(ledger, spec) else open_work_now(spec, ingest),
+        )
 
     return inbox_sensor
 

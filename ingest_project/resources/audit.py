@@ -95,18 +95,27 @@ class Audit:
         return ReadBack(compared=compared, differences=tuple(differences))
 
     def left_failed(self) -> list[str]:
-        """Chunks and files that stand failed, one text each."""
+        """Planned chunks that stand failed, and failed files besides, one text each.
+
+        A chunk that left its plan, because its file was replaced, is no open work.
+        """
         ledger = self._engine.ledger
         spec = self._engine.spec
-        chunks = [
-            f"{row.date} slot {row.slot:02d} {row.stage}: {row.uri}: {row.reason}"
-            for row in ledger.status(spec.name)
-            if row.state == "failed"
+        rows = ledger.status(spec.name, state="failed")
+        planned = {chunk.id for day in {row.date for row in rows} for chunk in self._chunks(day)}
+        stages: dict[str, list[str]] = {}
+        uris = set()
+        for row in rows:
+            if row.chunk_id in planned:
+                uris.add(row.uri)
+                told = f"{row.date} file_chunk {row.slot:02d}: {row.reason or row.uri}"
+                stages.setdefault(told, []).append(row.stage)
+        chunks = [f"{told} ({', '.join(names)})" for told, names in stages.items()]
+        return chunks + [
+            f"{entry.file.uri}: {entry.reason}"
+            for entry in ledger.files.list(spec.name, state="failed")
+            if entry.file.uri not in uris
         ]
-        files = [
-            f"{entry.file.uri}: {entry.reason}" for entry in ledger.files.list(spec.name, state="failed")
-        ]
-        return chunks + files
 
     def _delivered(self, stage: str, day: str) -> Border:
         stored = sum(self._stored(chunk) for chunk in self._chunks(day))

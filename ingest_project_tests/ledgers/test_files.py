@@ -83,6 +83,15 @@ def test_other_bytes_under_a_name_are_another_file(ledger: SqlLedger, clock: Fak
     assert (state(ledger), state(ledger, newer)) == ("seen", "replaced")
 
 
+def test_a_failed_file_is_replaced_by_the_good_one_of_its_name(ledger: SqlLedger, clock: FakeClock) -> None:
+    settle(ledger, clock, FILE)
+    ledger.files.mark_requested(FILE.uri, FILE.etag, run="r", date="2026-11-22", target="a")
+    ledger.files.mark_failed(FILE.uri, FILE.etag, "it breaks off")
+    look(ledger, replace(FILE, etag="e2"))
+    assert state(ledger) == "replaced"
+    assert not ledger.files.retry(FILE.uri, FILE.etag)
+
+
 def test_a_file_under_way_is_not_replaced_by_a_newer_one(ledger: SqlLedger, clock: FakeClock) -> None:
     settle(ledger, clock, FILE)
     ledger.files.mark_requested(FILE.uri, FILE.etag, run="r", date="2026-11-22", target="a")
