@@ -5,7 +5,7 @@ Storing happens inside the ledger's own transaction; everything else here only r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -113,6 +113,12 @@ class DeadLetters:
         query = select(func.count()).select_from(rejections).where(*_conditions(selection))
         with self._db.reading() as connection:
             return int(connection.execute(query).scalar_one())
+
+    def ordinals(self, selection: Selection, among: Collection[int]) -> set[int]:
+        """Which of these (some hundred) places have a dead letter."""
+        query = select(rejections.c.ordinal).where(*_conditions(selection), rejections.c.ordinal.in_(among))
+        with self._db.reading() as connection:
+            return set(connection.execute(query).scalars())
 
     def by_chunk(self, selection: Selection = EVERYTHING) -> dict[str, int]:
         """Chunk id -> number of its dead letters, for chunks that have some."""

@@ -11,27 +11,31 @@ import dagster as dg
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.io_managers.cells import parse_cell
-from ingest_project.resources.audit import Audit, Border
+from ingest_project.resources.audit import Audit, Border, Scope
 from ingest_project.resources.clients import IngestResource
 
 DATES_ALONE = 7
 """So many of the latest planned dates are looked at by a check that is executed by itself."""
 
 
-def dates_of(keys: Iterable[str]) -> list[str]:
-    """Dates of grid keys or of date keys."""
-    return sorted({parse_cell(key)[0] if "|" in key else key for key in keys})
+def scopes_of(keys: Iterable[str]) -> list[Scope]:
+    """What a run over these keys of the grid has done: its slots, date by date."""
+    slots: dict[str, set[int]] = {}
+    for key in keys:
+        day, slot = parse_cell(key)
+        slots.setdefault(day, set()).add(slot)
+    return [Scope(date=day, slots=frozenset(slots[day])) for day in sorted(slots)]
 
 
-def dates_to_check(context: dg.AssetCheckExecutionContext, audit: Audit) -> Sequence[str]:
-    """Dates of the run; a check that is executed by itself has none, and takes the latest planned ones."""
+def scopes_to_check(context: dg.AssetCheckExecutionContext, audit: Audit) -> Sequence[Scope]:
+    """The run's; a check that is executed by itself has no partitions, and takes the latest planned dates."""
     if context.has_partition_key or context.has_partition_key_range:
-        return dates_of(context.partition_keys)
-    return audit.dates()[-DATES_ALONE:]
+        return scopes_of(context.partition_keys)
+    return [Scope(date=day) for day in audit.dates()[-DATES_ALONE:]]
 
 
 def border_check(
-    spec: EntitySpec, stage: str, compare: Callable[[Audit, str], Border], *, blocking: bool
+    spec: EntitySpec, stage: str, compare: Callable[[Audit, Scope], Border], *, blocking: bool
 ) -> dg.AssetChecksDefinition:
     """A check that the two sides of a border are equal for every date of the run."""
 
@@ -43,7 +47,7 @@ def border_check(
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
         with ingest.audit(spec) as audit:
-            borders = [compare(audit, day) for day in dates_to_check(context, audit)]
+            borders = [compare(audit, scope) for scope in scopes_to_check(context, audit)]
         wrong = [border for border in borders if not border.even]
         return dg.AssetCheckResult(
             passed=not wrong,
@@ -70,7 +74,7 @@ def readback_check(spec: EntitySpec, stage: str) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
         with ingest.audit(spec) as audit:
-            samples = [audit.read_back(stage, day) for day in dates_to_check(context, audit)]
+            samples = [audit.read_back(stage, scope) for scope in scopes_to_check(context, audit)]
         wrong = [difference for sample in samples for difference in sample.differences]
         return dg.AssetCheckResult(
             passed=not wrong,
@@ -101,7 +105,8 @@ def expectation_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
         with ingest.audit(spec) as audit:
-            totals = [audit.totals("validated", day) for day in dates_to_check(context, audit)]
+            days = [Scope(date=scope.date) for scope in scopes_to_check(context, audit)]
+            totals = [audit.totals("validated", day) for day in days]
         read, rejected = sum(t.sent for t in totals), sum(t.rejected for t in totals)
         share = rejected / read if read else 0.0
         few = read < spec.expect.min_records

@@ -3,7 +3,6 @@ only."""
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -11,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from ingest_project.core.errors import TargetMissing
-from ingest_project.core.model import Chunk, Counts, PartInfo, WorkStatus
+from ingest_project.core.model import Chunk, Counts, PartInfo
 from ingest_project.ledgers.rejections import Selection
 from ingest_project.resources.engine import Engine
 from ingest_project.sinks.parts import ObjectPartStore
@@ -22,17 +21,30 @@ SAMPLE_CHUNKS, SAMPLE_LINES = 8, 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a check looks at: a date, and of it the slots of a run; None is all of them."""
+
+    date: str
+    slots: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Border:
-    """What went in and what came out, in records; ``text`` names the two and where they differ."""
+    """What went in and what came out, in records; ``text`` names the two and where they differ.
+
+    Attributes:
+        whole: What is counted is there.
+    """
 
     date: str
     left: int
     right: int
     text: str
+    whole: bool = True
 
     @property
     def even(self) -> bool:
-        return self.left == self.right
+        return self.whole and self.left == self.right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +56,7 @@ class ReadBack:
 
 
 class Audit:
-    """One entity's borders, a date at a time."""
+    """One entity's borders, a date or some slots of it at a time."""
 
     def __init__(self, engine: Engine, plans: PlanStore, parts: ObjectPartStore) -> None:
         self._engine, self._plans, self._parts = engine, plans, parts
@@ -61,35 +73,39 @@ class Audit:
         """Dates that have a plan, ascending."""
         return self._plans.dates(self._engine.spec.name)
 
-    def validated_border(self, day: str) -> Border:
+    def validated_border(self, scope: Scope) -> Border:
         """planned = validated + rejected."""
-        planned = sum(chunk.records for chunk in self._chunks(day))
-        good = sum(self._stored(chunk) for chunk in self._chunks(day))
-        refused = self._dead_letters("validated", day)
+        chunks = self._chunks(scope)
+        planned = sum(chunk.records for chunk in chunks)
+        good, refused = self._stored_of(chunks), self._dead_letters("validated", chunks)
+        gone = [name for chunk in chunks for name in self._gone(chunk)]
         text = f"{planned} planned = {good} validated + {refused} rejected"
-        return Border(date=day, left=planned, right=good + refused, text=text)
+        if gone:
+            text += f"; {len(gone)} published parts are gone: {', '.join(gone[:3])}"
+        return Border(date=scope.date, left=planned, right=good + refused, text=text, whole=not gone)
 
-    def table_border(self, day: str) -> Border:
+    def table_border(self, scope: Scope) -> Border:
         """validated = written + superseded + unchanged + rejected, for the table."""
-        return self._delivered("table", day)
+        return self._delivered("table", scope)
 
-    def index_border(self, day: str) -> Border:
+    def index_border(self, scope: Scope) -> Border:
         """validated = written + superseded + unchanged + rejected, for the index."""
-        return self._delivered("index", day)
+        return self._delivered("index", scope)
 
-    def totals(self, stage: str, day: str) -> Counts:
-        """What the ledger has of a stage and a date, for the chunks of its plan."""
-        mine = {chunk.id for chunk in self._chunks(day)}
-        rows = [row for row in self._rows(day) if row.stage == stage and row.chunk_id in mine]
-        return sum((row.counts for row in rows), start=Counts())
+    def totals(self, stage: str, scope: Scope) -> Counts:
+        """What the ledger has of a stage, for the chunks of the plan."""
+        mine = {chunk.id for chunk in self._chunks(scope)}
+        rows = self._engine.ledger.status(self._engine.spec.name, scope.date)
+        counts = [row.counts for row in rows if row.stage == stage and row.chunk_id in mine]
+        return sum(counts, start=Counts())
 
-    def read_back(self, stage: str, day: str) -> ReadBack:
-        """Compare a random sample of the date's records with the target; superseded ones are left out."""
-        rng = Random(day)
-        chunks = [chunk for chunk in self._chunks(day) if self._stored(chunk)]
+    def read_back(self, stage: str, scope: Scope) -> ReadBack:
+        """Compare a random sample with the target; superseded and refused records are left out."""
+        rng = Random(scope.date)
+        chunks = [chunk for chunk in self._chunks(scope) if self._stored(chunk)]
         compared, differences = 0, list[str]()
         for chunk in rng.sample(chunks, min(SAMPLE_CHUNKS, len(chunks))):
-            lines = self._sample(chunk, self._engine.standings.of(chunk).losers, rng)
+            lines = self._sample(stage, chunk, rng)
             compared += len(lines)
             differences += self._engine.differences(stage, chunk, lines) if lines else []
         return ReadBack(compared=compared, differences=tuple(differences))
@@ -102,7 +118,7 @@ class Audit:
         ledger = self._engine.ledger
         spec = self._engine.spec
         rows = ledger.status(spec.name, state="failed")
-        planned = {chunk.id for day in {row.date for row in rows} for chunk in self._chunks(day)}
+        planned = {chunk.id for day in {row.date for row in rows} for chunk in self._chunks(Scope(date=day))}
         stages: dict[str, list[str]] = {}
         uris = set()
         for row in rows:
@@ -117,23 +133,21 @@ class Audit:
             if entry.file.uri not in uris
         ]
 
-    def _delivered(self, stage: str, day: str) -> Border:
-        stored = sum(self._stored(chunk) for chunk in self._chunks(day))
-        counts = self.totals(stage, day)
-        refused = self._dead_letters(stage, day)
+    def _delivered(self, stage: str, scope: Scope) -> Border:
+        chunks = self._chunks(scope)
+        stored, refused = self._stored_of(chunks), self._dead_letters(stage, chunks)
+        counts = self.totals(stage, scope)
         text = (
             f"{stored} validated = {counts.written} written + {counts.superseded} superseded + "
             f"{counts.unchanged} unchanged + {refused} rejected"
         )
         right = counts.written + counts.superseded + counts.unchanged + refused
-        return Border(date=day, left=stored, right=right, text=text)
+        return Border(date=scope.date, left=stored, right=right, text=text)
 
-    def _chunks(self, day: str) -> Sequence[Chunk]:
-        plan = self._plans.read(self._engine.spec.name, day)
-        return () if plan is None else plan.chunks
-
-    def _rows(self, day: str) -> Sequence[WorkStatus]:
-        return self._engine.ledger.status(self._engine.spec.name, day)
+    def _chunks(self, scope: Scope) -> Sequence[Chunk]:
+        plan = self._plans.read(self._engine.spec.name, scope.date)
+        chunks = () if plan is None else plan.chunks
+        return [chunk for chunk in chunks if scope.slots is None or chunk.slot in scope.slots]
 
     def _infos(self, chunk: Chunk) -> Sequence[PartInfo]:
         try:
@@ -141,21 +155,28 @@ class Audit:
         except TargetMissing:
             return ()
 
+    def _gone(self, chunk: Chunk) -> Sequence[str]:
+        return self._parts.gone(chunk, self._infos(chunk))
+
     def _stored(self, chunk: Chunk) -> int:
         return sum(info.records for info in self._infos(chunk))
 
-    def _dead_letters(self, stage: str, day: str) -> int:
-        letters = self._engine.ledger.dead_letters
-        return sum(letters.count(Selection(chunk_id=chunk.id, stage=stage)) for chunk in self._chunks(day))
+    def _stored_of(self, chunks: Sequence[Chunk]) -> int:
+        return sum(self._stored(chunk) for chunk in chunks)
 
-    def _sample(self, chunk: Chunk, losers: array[int], rng: Random) -> list[bytes]:
-        """Some records of one random part that no later one supersedes."""
+    def _dead_letters(self, stage: str, chunks: Sequence[Chunk]) -> int:
+        letters = self._engine.ledger.dead_letters
+        return sum(letters.count(Selection(chunk_id=chunk.id, stage=stage)) for chunk in chunks)
+
+    def _sample(self, stage: str, chunk: Chunk, rng: Random) -> list[bytes]:
+        """Some records of one random part that must stand in the stage's target as they are."""
         info = rng.choice(self._infos(chunk))
-        lost = set(losers)
-        wanted = set(rng.sample(range(info.records), min(4 * SAMPLE_LINES, info.records)))
-        found = [
-            line for at, line in self._numbered(chunk, info) if at - info.first in wanted and at not in lost
-        ]
+        chosen = rng.sample(range(info.records), min(4 * SAMPLE_LINES, info.records))
+        wanted = {info.first + at for at in chosen}
+        letters = self._engine.ledger.dead_letters
+        wanted -= letters.ordinals(Selection(chunk_id=chunk.id, stage=stage), wanted)
+        wanted.difference_update(self._engine.standings.of(chunk).losers)
+        found = [line for at, line in self._numbered(chunk, info) if at in wanted]
         return found[:SAMPLE_LINES]
 
     def _numbered(self, chunk: Chunk, info: PartInfo) -> Iterator[tuple[int, bytes]]:

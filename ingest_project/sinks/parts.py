@@ -105,6 +105,14 @@ class ObjectPartStore:
             )
         return tuple(PartInfo(**info) for info in manifest["parts"])
 
+    def gone(self, chunk: Chunk, infos: Sequence[PartInfo]) -> Sequence[str]:
+        """Which objects of these parts are not there. One listing, no content."""
+        if not infos:
+            return ()
+        there = set(self._objects.children(folder_of(chunk)))
+        wanted = [name(chunk, info) for info in infos for name in (_data, _side)]
+        return [key for key in wanted if key.rsplit("/", 1)[-1] not in there]
+
     def lines(self, chunk: Chunk, info: PartInfo) -> Iterator[Sequence[bytes]]:
         """See core.ports.PartStore.
 

@@ -77,7 +77,7 @@ def test_a_failed_slot_of_one_stage_stops_no_good_slot_of_the_next(desk: Desk) -
     drop_one_truncated_among_good(desk)
     desk.run(PLANNED)
     assert not desk.run(*STAGES).is_success
-    assert {} == states(desk, TABLE)
+    assert {} == desk.world.in_table(desk.table("ones"))
     assert desk.ingest.view(desk.spec, DAY).has_open()
     desk.run(TABLE, INDEX)
     assert not desk.ingest.view(desk.spec, DAY).has_open()
