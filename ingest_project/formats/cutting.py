@@ -117,8 +117,6 @@ class Cutter(Elements):
         expected = self.window.damage if broken.cut and self.window.damage else broken.expected
         self.fault = Fault(offset=self.window.base + broken.offset, expected=expected)
 
-    # -- where a file or a range begins
-
     def _start(self) -> State:
         self.fill(len(_BOM))
         if self.window.data.startswith(_BOM):
