@@ -46,11 +46,10 @@ def rehearse(
     spec: EntitySpec, source: Source, plan: ChunkPlan, meter: StageMeter, clock: Clock, *, part_bytes: int
 ) -> list[FileReport]:
     """Validate every chunk of the plan; one report a file."""
-    reports = []
-    for index in plan.files:
-        uri = index.file.uri
-        chunks = [chunk for chunk in plan.chunks if chunk.range.uri == uri]
-        reports.append(_file(spec, source, uri, chunks, meter, clock, part_bytes))
+    groups: dict[str, list[Chunk]] = {index.file.uri: [] for index in plan.files}
+    for chunk in plan.chunks:
+        groups[chunk.range.uri].append(chunk)
+    reports = [_file(spec, source, uri, chunks, meter, clock, part_bytes) for uri, chunks in groups.items()]
     meter.close()
     return reports
 
