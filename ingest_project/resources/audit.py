@@ -177,7 +177,7 @@ class Audit:
         wanted -= letters.ordinals(Selection(chunk_id=chunk.id, stage=stage), wanted)
         wanted.difference_update(self._engine.standings.of(chunk).losers)
         found = [line for at, line in self._numbered(chunk, info) if at in wanted]
-        return found[:SAMPLE_LINES]
+        return rng.sample(found, min(SAMPLE_LINES, len(found)))
 
     def _numbered(self, chunk: Chunk, info: PartInfo) -> Iterator[tuple[int, bytes]]:
         at = info.first

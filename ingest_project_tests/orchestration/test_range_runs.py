@@ -68,7 +68,12 @@ def test_what_stood_before_the_fault_is_loaded_and_accounted_for(desk: Desk) -> 
         assert desk.world.expected(table) == desk.world.in_index(table)
     for stage in STAGES:
         row = of_table(desk.rows(), stage, desk.table("twos"))
-        assert ("failed", 39, 39, True) == (row.state, row.counts.sent, row.counts.written, row.counts.balanced)
+        assert ("failed", 39, 39, True) == (
+            row.state,
+            row.counts.sent,
+            row.counts.written,
+            row.counts.balanced,
+        )
         assert "byte" in row.reason
 
 
