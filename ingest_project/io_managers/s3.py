@@ -31,8 +31,8 @@ class S3IOManager(dg.ConfigurableIOManager):
         """Replace the date's plan. A file never leaves a plan: if one would, another planning came between."""
         plans = self.ingest.plans()
         before = plans.read(plan.entity, plan.date)
-        kept = {index.file.uri for index in plan.files}
-        if before is not None and any(index.file.uri not in kept for index in before.files):
+        known = {index.file.uri for index in before.files} if before else set()
+        if not known <= {index.file.uri for index in plan.files}:
             raise dg.RetryRequested(max_retries=3, seconds_to_wait=1)
         plans.write(plan)
 

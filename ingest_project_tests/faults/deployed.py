@@ -1,4 +1,5 @@
-"""The messages entity as Dagster runs it, with small chunks, parts and slots, and one function that runs a job of it.
+"""The messages entity as Dagster runs it, with small chunks, parts and slots, and one function that runs a
+job of it.
 
 Used in this process and in children that are killed; reads the environment of the process it runs in.
 """
@@ -90,7 +91,8 @@ def definitions(workers: int = 1, across_dates: str = "newer_only") -> dg.Defini
 
 @contextmanager
 def only_our_warnings() -> Iterator[None]:
-    """What Dagster says of parts in beta, and of its own use of its own deprecated parts, is no error here."""
+    """What Dagster says of parts in beta, and of its own use of its own deprecated parts, is no error
+    here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"dagster\.")

@@ -20,7 +20,8 @@ from ingest_project_tests.faults.world import World
 
 KILLED = -9
 PATIENCE, GLANCE = 120.0, 0.02
-"""Seconds after which a child that neither ends nor dies fails its test; between two looks at its progress."""
+"""Seconds after which a child that neither ends nor dies fails its test; between two looks at its
+progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

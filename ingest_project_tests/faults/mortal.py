@@ -1,6 +1,8 @@
-"""Makes this process mortal: it writes down what it does to the outside, and dies by SIGKILL at a given step of it.
+"""Makes this process mortal: it writes down what it does to the outside, and dies by SIGKILL at a given step
+of it.
 
-A step lies before and behind every door of the engine: ledger, objects of the store, records of the source, requests
+A step lies before and behind every door of the engine: ledger, objects of the store, records of the source,
+    requests
 of the sinks, events of Dagster; and inside the ledger's transactions. Wraps our own classes only.
 """
 
@@ -31,7 +33,8 @@ Note = Callable[..., dict[str, Any]]
 
 
 class Fate:
-    """Counts steps and writes one line a door into the journal; at step ``kill_at`` the process ends (0: never)."""
+    """Counts steps and writes one line a door into the journal; at step ``kill_at`` the process ends (0:
+    never)."""
 
     def __init__(self, journal: Path, kill_at: int) -> None:
         self._file = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -1,7 +1,10 @@
-"""kill -9 of a run at ten moments of each stage: the next attempt makes the targets equal to those of one clean load.
+"""kill -9 of a run at ten moments of each stage: the next attempt makes the targets equal to those of one
+clean load.
 
-And it does only what was not durable: the ledger is read between the two attempts, the journal tells what the second
-did. What lies between the stages (plan, parts) is compared at each moment, byte for byte; behind the first moment of
+And it does only what was not durable: the ledger is read between the two attempts, the journal tells what the
+    second
+did. What lies between the stages (plan, parts) is compared at each moment, byte for byte; behind the first
+moment of
 these stages the load goes on into the targets.
 """
 
@@ -54,7 +57,8 @@ class Clean:
 
 
 def drop_files(world: World) -> None:
-    """One file of three chunks, one of lines with two bad records, one compressed and typed; their keys overlap."""
+    """One file of three chunks, one of lines with two bad records, one compressed and typed; their keys
+    overlap."""
     big = [record(f"k{number % 250}", f"a{number}", pad=8000) for number in range(300)]
     small = [record(f"k{number * 2}", f"b{number}") for number in range(100)]
     typed = [record(f"k{number * 5}", f"c{number}", kind="typed") for number in range(40)]

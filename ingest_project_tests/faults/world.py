@@ -1,6 +1,8 @@
-"""A deployment of its own for one test: bucket, home, files of dumps, and what must stand in the targets at the end.
+"""A deployment of its own for one test: bucket, home, files of dumps, and what must stand in the targets at
+the end.
 
-The expected end is made here, from the files alone; targets are read with other clients than those under test.
+The expected end is made here, from the files alone; targets are read with other clients than those under
+test.
 """
 
 from __future__ import annotations

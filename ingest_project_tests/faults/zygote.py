@@ -1,6 +1,7 @@
 """A process that has everything imported and forks a child for each run, so that a run costs no start-up.
 
-``python -m ingest_project_tests.faults.zygote``: one JSON request a line in, one JSON answer a line out. A child that
+``python -m ingest_project_tests.faults.zygote``: one JSON request a line in, one JSON answer a line out. A
+child that
 is killed is answered by its signal: ``{"status": -9}``.
 """
 

@@ -1,4 +1,5 @@
-"""Each check passes over a good load, and fails when its border is broken on purpose; a blocking one stops what
+"""Each check passes over a good load, and fails when its border is broken on purpose; a blocking one stops
+what
 follows."""
 
 from __future__ import annotations

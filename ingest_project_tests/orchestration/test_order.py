@@ -1,6 +1,8 @@
-"""Law 11 through Dagster: for one key the last record in order of date, file and place wins, whatever runs when.
+"""Law 11 through Dagster: for one key the last record in order of date, file and place wins, whatever runs
+when.
 
-The same keys stand inside one batch, in batches that are in flight together, in several chunks of a file, in several
+The same keys stand inside one batch, in batches that are in flight together, in several chunks of a file, in
+several
 files of a day and on several days. Table and index are compared with what the files alone say.
 """
 

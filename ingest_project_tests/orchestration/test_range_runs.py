@@ -1,4 +1,5 @@
-"""Runs over all slots of a date: each slot succeeds or fails by itself, and what is repaired or late is all that is
+"""Runs over all slots of a date: each slot succeeds or fails by itself, and what is repaired or late is all
+that is
 done."""
 
 from __future__ import annotations
