@@ -28,7 +28,7 @@ class S3IOManager(dg.ConfigurableIOManager):
             drain(context, crew, "validated", obj)
 
     def _write_plan(self, plan: ChunkPlan) -> None:
-        """Replace the date's plan. A file never leaves a plan: if one would, another planning came between."""
+        """Replace the date's plan. No file leaves a plan: if one would, another planning came between."""
         plans = self.ingest.plans()
         before = plans.read(plan.entity, plan.date)
         known = {index.file.uri for index in before.files} if before else set()
