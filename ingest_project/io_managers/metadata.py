@@ -26,7 +26,8 @@ def slot_metadata(
 ) -> Metadata:
     """Counts, rates, the files in the slot and a sample of what was refused.
 
-    Rates and seconds are of this attempt, counts of all attempts.
+    Rates and seconds are of this attempt, counts of all attempts. An attempt that found nothing to do has no
+    rate: a zero would pull the plots down.
     """
     counts = summary.counts
     numbers: dict[str, int | float] = {
@@ -41,11 +42,12 @@ def slot_metadata(
         "requests": counts.requests,
         "retries": counts.retries,
         "throttles": counts.throttles,
-        "seconds": round(summary.seconds, 3),
-        "items_per_second": round(summary.rate, 1),
         "already_done": counts.sent - summary.fresh.sent,
-        "peak_memory_mb": round(peak_rss() / 2**20, 1),
     }
+    if summary.fresh.sent:
+        numbers["seconds"] = round(summary.seconds, 3)
+        numbers["items_per_second"] = round(summary.rate, 1)
+        numbers["peak_memory_mb"] = round(peak_rss() / 2**20, 1)
     metadata: dict[str, dg.MetadataValue] = {
         name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
         for name, value in numbers.items()

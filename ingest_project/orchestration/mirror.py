@@ -112,7 +112,7 @@ def _asks(files: FileRegister, register: str, instance: dg.DagsterInstance) -> I
     asked = sorted(files.list(register, state="requested"), key=lambda entry: entry.run)
     for request, group in groupby(asked, key=lambda entry: entry.run):
         entries = list(group)
-        runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request}), limit=1)
+        runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request.rpartition(":")[2]}), limit=1)
         if not runs:
             yield _request(request, entries)
         elif runs[0].is_finished and runs[0].tags.get("dagster/will_retry") != "true":
@@ -140,5 +140,7 @@ def _request(request: str, entries: Sequence[FileEntry]) -> dg.RunRequest:
     )
     op = f"{request.split(':')[0]}_copy_to_inbox"
     return dg.RunRequest(
-        run_key=request, run_config=dg.RunConfig(ops={op: config}), tags={REQUEST_TAG: request}
+        run_key=request,
+        run_config=dg.RunConfig(ops={op: config}),
+        tags={REQUEST_TAG: request.rpartition(":")[2]},
     )

@@ -20,10 +20,15 @@ REQUEST_TAG, PHASE_TAG = "ingest/request", "ingest/phase"
 UNFINISHED_RETRY = "dagster/will_retry"
 
 
+def short(request: str) -> str:
+    """A request's hash: unique by itself, and all of it is seen in Dagster's list of runs."""
+    return request.rpartition(":")[2]
+
+
 def phases_of(instance: dg.DagsterInstance, request: str) -> dict[str, PhaseState]:
     """The latest run of each phase of a request, as Dagster's run storage knows it."""
     states: dict[str, PhaseState] = {}
-    for run in instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request}), limit=50):
+    for run in instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: short(request)}), limit=50):
         phase = run.tags[PHASE_TAG]
         retried = run.tags.get(UNFINISHED_RETRY) == "true"
         # Newest first: an older run of the phase is only the attempt that this one repeats.
@@ -40,7 +45,7 @@ def phases_of(instance: dg.DagsterInstance, request: str) -> dict[str, PhaseStat
 
 def run_request(spec: EntitySpec, ask: Ask) -> dg.RunRequest:
     """The launch of one phase: a plan is a run of one date, the others one run over all slots of the date."""
-    tags = {REQUEST_TAG: ask.request, PHASE_TAG: ask.phase, "ingest/date": ask.date}
+    tags = {REQUEST_TAG: short(ask.request), PHASE_TAG: ask.phase, "ingest/date": ask.date}
     if ask.phase == PLAN:
         return dg.RunRequest(
             run_key=ask.run_key, job_name=f"{spec.name}_plan", partition_key=ask.date, tags=tags
