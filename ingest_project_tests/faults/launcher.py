@@ -32,7 +32,8 @@ class Attempt:
         status: Exit status of its process, KILLED when it was.
         result: Dagster's status of the run; empty when it did not end by itself.
         journal: What it did to the outside, in order (faults.mortal).
-        steps: Moments at which it could have died.
+        steps: Moments at which it could have died; 0 when it did.
+        grown: Bytes that its memory grew by at most; 0 when it died.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class Attempt:
     result: str
     journal: tuple[Mapping[str, Any], ...]
     steps: int
+    grown: int
 
     def count(self, door: str) -> int:
         return sum(line["door"] == door for line in self.journal)
@@ -96,8 +98,7 @@ class Launcher:
         status = self._ask(request, kill_when)
         answer, journal = folder / "answer", folder / "journal"
         lines = journal.read_text().splitlines() if journal.exists() else []
-        told = answer.read_text() if answer.exists() else " 0"
-        result, _, steps = told.partition(" ")
+        result, steps, grown = answer.read_text().split() if answer.exists() else ("", "0", "0")
         if status not in (0, KILLED):
             raise AssertionError((folder / "log").read_text()[-4000:])
         return Attempt(
@@ -106,6 +107,7 @@ class Launcher:
             result=result,
             journal=tuple(json.loads(line) for line in lines if line.endswith("}")),
             steps=int(steps),
+            grown=int(grown),
         )
 
     def _ask(self, request: Mapping[str, Any], kill_when: Callable[[], bool] | None) -> int:

@@ -163,13 +163,21 @@ class World:
         assert len(hits) == len(found)
         return found
 
+    def raw_document(self, name: str) -> bytes:
+        """A document of the index, byte for byte as the server sends it."""
+        return self._send("GET", f"/{self.table.lower()}/_source/{name}")
+
     def search(self, method: str, path: str, body: object = None) -> Any:
-        """One call of OpenSearch over plain HTTP."""
+        """One call of OpenSearch over plain HTTP; a body of bytes is sent as it is."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        return exact(self._send(method, path, data))
+
+    def _send(self, method: str, path: str, data: bytes | None = None) -> bytes:
         url = self.stack.servers["opensearch"].endpoint + path
-        data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return exact(answer.read())
+            found: bytes = answer.read()
+            return found
 
     def make_table(self, table: str = "") -> None:
         """An empty table, in place of one that is there."""

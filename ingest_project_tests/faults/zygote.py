@@ -25,6 +25,7 @@ def _live(request: dict[str, Any], folder: Path, memory: Any) -> str:
     """
     import dagster as dg
 
+    from ingest_project.resources.process import peak_rss, tree_rss
     from ingest_project_tests.faults.deployed import Launch, execute
     from ingest_project_tests.faults.mortal import make_mortal
 
@@ -32,9 +33,10 @@ def _live(request: dict[str, Any], folder: Path, memory: Any) -> str:
     Path(os.environ["DAGSTER_HOME"]).mkdir(parents=True, exist_ok=True)
     fate = make_mortal(folder / "journal", request["kill_at"])
     words = {**request["launch"], "stages": tuple(request["launch"]["stages"])}
+    idle = tree_rss()
     with dg.DagsterInstance.get() if request["kept"] else nullcontext(memory) as instance:
         result = execute(Launch(**words), instance).status.value
-    return f"{result} {fate.steps}"
+    return f"{result} {fate.steps} {max(0, peak_rss() - idle)}"
 
 
 def _child(request: dict[str, Any], memory: Any) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import pytest
 
 from ingest_project.local import Stack
 from ingest_project_tests.faults.launcher import Launcher, launching
 from ingest_project_tests.faults.world import World, new_world
-from ingest_project_tests.orchestration.desk import Desk
+from ingest_project_tests.orchestration.desk import Desk, operated
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -32,8 +31,6 @@ def world(
 
 
 @pytest.fixture
-def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    for name, value in world.variables.items():
-        monkeypatch.setenv(name, value)
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(world=world, instance=instance)
+def desk(world: World) -> Iterator[Desk]:
+    with operated(world) as found:
+        yield found

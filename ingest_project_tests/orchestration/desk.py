@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.model import ChunkPlan, WorkStatus
@@ -95,3 +98,12 @@ class Desk:
         found = record.asset_materialization
         assert found is not None
         return {name: value.value for name, value in found.metadata.items()}
+
+
+@contextmanager
+def operated(world: World) -> Iterator[Desk]:
+    """A desk for the world; its variables are this process's environment meanwhile."""
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        for name, value in world.variables.items():
+            patch.setenv(name, value)
+        yield Desk(world=world, instance=instance)

@@ -5,14 +5,24 @@ follows."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
 
+from ingest_project.local import Stack
 from ingest_project_tests.faults.deployed import PLANNED, STAGES, TABLE, VALIDATED
-from ingest_project_tests.faults.world import DAY, lines, record, wrapped
-from ingest_project_tests.orchestration.desk import Desk
+from ingest_project_tests.faults.world import DAY, DIGITS, lines, new_world, record, wrapped
+from ingest_project_tests.orchestration.desk import Desk, operated
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_s3.client import S3Client
+
+Harm = Callable[[Desk], AbstractContextManager[None]]
+"""Breaks something for the length of a block."""
 
 pytestmark = pytest.mark.dagster
 
@@ -36,61 +46,94 @@ def drop_two_files(desk: Desk) -> None:
     world.put(DAY, f"b/{world.table}-dump.jsonl", lines([*second, b'{"noid":true}']), second)
 
 
-@pytest.fixture
-def loaded(desk: Desk) -> Desk:
-    drop_two_files(desk)
-    assert desk.run(PLANNED).is_success
-    assert desk.run(*STAGES).is_success
-    return desk
+@pytest.fixture(scope="module")
+def loaded(
+    services: Stack, s3: S3Client, dynamodb: DynamoDBClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    """One load for all tests that harm it: each harm undoes itself."""
+    with operated(new_world(services, s3, dynamodb, tmp_path_factory)) as desk:
+        drop_two_files(desk)
+        assert desk.run(PLANNED).is_success
+        assert desk.run(*STAGES).is_success
+        yield desk
 
 
-def delete_a_part(desk: Desk) -> None:
-    name = next(key for key in desk.world.stored_below(PARTS) if key.endswith(".jsonl.zst"))
-    desk.world.s3.delete_object(Bucket=desk.world.bucket, Key=name)
+def no_object(ending: str) -> Harm:
+    """An object of the validated parts is gone."""
+
+    @contextmanager
+    def harm(desk: Desk) -> Iterator[None]:
+        world = desk.world
+        key = next(key for key in world.stored_below(PARTS) if key.endswith(ending))
+        content = world.stored(key)
+        assert content is not None
+        world.s3.delete_object(Bucket=world.bucket, Key=key)
+        yield
+        world.s3.put_object(Bucket=world.bucket, Key=key, Body=content)
+
+    return harm
 
 
-def delete_a_manifest(desk: Desk) -> None:
-    name = next(key for key in desk.world.stored_below(PARTS) if key.endswith("manifest.json"))
-    desk.world.s3.delete_object(Bucket=desk.world.bucket, Key=name)
+def moved(change: str, back: str) -> Harm:
+    """The ledger's rows are not what they were."""
+
+    @contextmanager
+    def harm(desk: Desk) -> Iterator[None]:
+        for statement, then in ((change, True), (back, False)):
+            with closing(sqlite3.connect(desk.world.home / "ledger.db")) as ledger, ledger:
+                assert ledger.execute(statement).rowcount >= 1
+            if then:
+                yield
+
+    return harm
 
 
-def remove_a_rejection(desk: Desk) -> None:
-    with sqlite3.connect(desk.world.home / "ledger.db") as ledger:
-        assert 1 == ledger.execute("delete from ingest_rejections where stage = 'validated'").rowcount
-    ledger.close()
-
-
-def lose_a_count(stage: str) -> Callable[[Desk], None]:
-    def lose(desk: Desk) -> None:
-        with sqlite3.connect(desk.world.home / "ledger.db") as ledger:
-            changed = ledger.execute(
-                "update ingest_works set written = written - 1 where stage = ? and written > 0", (stage,)
-            )
-            assert 1 <= changed.rowcount
-        ledger.close()
-
-    return lose
-
-
-def delete_an_item(desk: Desk) -> None:
-    desk.world.dynamodb.delete_item(TableName=desk.world.table, Key={"id": {"S": "a7"}})
-
-
-def change_one_digit_of_an_item(desk: Desk) -> None:
-    desk.world.dynamodb.update_item(
-        TableName=desk.world.table,
-        Key={"id": {"S": "a7"}},
-        UpdateExpression="SET big = :big",
-        ExpressionAttributeValues={":big": {"N": "12345678901234567890123456789.012345679"}},
+def lost_count(stage: str) -> Harm:
+    rows = f"where stage = '{stage}' and sent > 0"
+    return moved(
+        f"update ingest_works set written = written - 1 {rows}",
+        f"update ingest_works set written = written + 1 {rows}",
     )
 
 
-def alter_a_document(desk: Desk) -> None:
-    desk.world.search("PUT", f"/{desk.world.table}/_doc/a7?refresh=true", {"id": "a7", "place": "elsewhere"})
+LOST_REJECTION = (
+    "update ingest_rejections set chunk = 'elsewhere:' || chunk where stage = 'validated'",
+    "update ingest_rejections set chunk = replace(chunk, 'elsewhere:', '') where stage = 'validated'",
+)
 
 
-def delete_a_document(desk: Desk) -> None:
-    desk.world.search("DELETE", f"/{desk.world.table}/_doc/a7?refresh=true")
+def other_item(change: Mapping[str, Any] | None) -> Harm:
+    """An item of the table is gone, or has other attributes."""
+
+    @contextmanager
+    def harm(desk: Desk) -> Iterator[None]:
+        database, table = desk.world.dynamodb, desk.world.table
+        item = database.get_item(TableName=table, Key={"id": {"S": "a7"}})["Item"]
+        if change is None:
+            database.delete_item(TableName=table, Key={"id": {"S": "a7"}})
+        else:
+            database.put_item(TableName=table, Item={**item, **change})
+        yield
+        database.put_item(TableName=table, Item=item)
+
+    return harm
+
+
+def other_document(change: Mapping[str, Any] | None) -> Harm:
+    """A document of the index is gone, or has other fields."""
+
+    @contextmanager
+    def harm(desk: Desk) -> Iterator[None]:
+        path = f"/{desk.world.table}/_doc/a7?refresh=true"
+        document = desk.world.raw_document("a7")
+        if change is None:
+            desk.world.search("DELETE", path)
+        else:
+            desk.world.search("PUT", path, {"id": "a7", **change})
+        yield
+        desk.world.search("PUT", path, document)
+
+    return harm
 
 
 def test_a_good_load_passes_every_check_but_the_share_of_rejections(loaded: Desk) -> None:
@@ -100,52 +143,50 @@ def test_a_good_load_passes_every_check_but_the_share_of_rejections(loaded: Desk
 
 
 @pytest.mark.parametrize(
-    ("harm", "failing"),
-    [
-        (delete_a_part, {"validated_reconciles"}),
-        (delete_a_manifest, {"validated_reconciles"}),
-        (remove_a_rejection, {"validated_reconciles"}),
-    ],
+    "harm",
+    [no_object(".jsonl.zst"), no_object(".side"), no_object("manifest.json"), moved(*LOST_REJECTION)],
+    ids=["no lines", "no keys", "no manifest", "no rejection"],
 )
-def test_harm_to_what_was_validated_fails_its_check_and_stops_what_follows(
-    loaded: Desk, harm: Callable[[Desk], None], failing: set[str]
-) -> None:
-    harm(loaded)
-    run = loaded.run(*STAGES)
+def test_harm_to_what_was_validated_fails_its_check_and_stops_what_follows(loaded: Desk, harm: Harm) -> None:
+    with harm(loaded):
+        run = loaded.run(*STAGES)
     assert dg.DagsterRunStatus.FAILURE == run.status
-    found = loaded.checks(run)
-    assert failing == {name for name, passed in found.items() if not passed} - {
-        "validated_meets_expectations"
-    }
+    expected = {"validated_reconciles": False, "validated_meets_expectations": False}
+    assert expected == loaded.checks(run)
     assert not {step for step in loaded.steps(run) if "table" in step or "index" in step}
 
 
 @pytest.mark.parametrize(
     ("harm", "failing"),
     [
-        (lose_a_count("table"), "table_reconciles"),
-        (lose_a_count("index"), "index_reconciles"),
-        (delete_an_item, "table_reads_back"),
-        (change_one_digit_of_an_item, "table_reads_back"),
-        (alter_a_document, "index_reads_back"),
-        (delete_a_document, "index_reads_back"),
+        (lost_count("table"), "table_reconciles"),
+        (other_item(None), "table_reads_back"),
+        (other_item({"big": {"N": DIGITS[:-1] + "9"}}), "table_reads_back"),
+        (lost_count("index"), "index_reconciles"),
+        (other_document(None), "index_reads_back"),
+        (other_document({"place": "elsewhere"}), "index_reads_back"),
     ],
+    ids=["count of table", "no item", "one digit", "count of index", "no document", "other document"],
 )
 def test_harm_to_a_target_fails_exactly_the_check_of_its_border(
-    loaded: Desk, harm: Callable[[Desk], None], failing: str
+    loaded: Desk, harm: Harm, failing: str
 ) -> None:
-    harm(loaded)
-    found = loaded.checks(loaded.run("table", "index"))
+    with harm(loaded):
+        found = loaded.checks(loaded.run("table", "index"))
     assert ALL - {"validated_reconciles", "validated_meets_expectations"} == set(found)
     assert {failing} == {name for name, passed in found.items() if not passed}
+
+
+def test_what_was_harmed_and_mended_passes_again(loaded: Desk) -> None:
+    assert loaded.run(*STAGES).is_success
 
 
 def test_a_blocked_load_writes_nothing_into_an_empty_table(desk: Desk) -> None:
     drop_two_files(desk)
     desk.run(PLANNED)
     desk.run(VALIDATED)
-    remove_a_rejection(desk)
-    assert not desk.run(*STAGES).is_success
+    with moved(*LOST_REJECTION)(desk):
+        assert not desk.run(*STAGES).is_success
     assert {} == desk.world.in_table()
     assert not desk.rows().keys() & {(TABLE, chunk.id) for chunk in desk.plan().chunks}
 
