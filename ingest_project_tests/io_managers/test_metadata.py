@@ -1,0 +1,44 @@
+"""What a materialization shows: whole tables whatever the data holds, and no rate where nothing was done."""
+
+from __future__ import annotations
+
+from ingest_project.core.model import Counts
+from ingest_project.core.outcomes import Summary, summarize
+from ingest_project.io_managers.metadata import rejection_table, slot_metadata
+from ingest_project.ledgers.rejections import DeadLetter
+
+LETTER = DeadLetter(
+    entity="messages",
+    stage="validated",
+    date="2026-11-22",
+    target="a",
+    uri="s3://inbox/a|b-dump.json",
+    chunk_id="c",
+    ordinal=1,
+    offset=42,
+    key="k|1\nk",
+    reason="no key | no record",
+    raw=b'{"a":"`|\n\xff"}',
+    raw_bytes=14,
+)
+
+
+def test_a_hostile_record_breaks_no_table_of_rejections() -> None:
+    table = str(rejection_table([LETTER]).value)
+    row = table.splitlines()[-1].replace("\\|", "")
+    assert (3, 6) == (len(table.splitlines()), row.count("|"))
+    assert "`" + '{"a":"\' \ufffd"}' + "`" in row
+
+
+def test_an_empty_slot_counts_zero_rows_and_has_no_rate() -> None:
+    metadata = slot_metadata(summarize(()))
+    assert metadata["dagster/row_count"].value == 0
+    assert not {"seconds", "items_per_second", "peak_memory_mb", "files"} & set(metadata)
+
+
+def test_a_replay_has_counts_and_no_rate() -> None:
+    done = Counts(sent=10, written=10)
+    replay = Summary(chunks=1, planned=10, counts=done, fresh=Counts(), seconds=0.01, unsealed=())
+    metadata = slot_metadata(replay)
+    assert (metadata["written"].value, metadata["already_done"].value) == (10, 10)
+    assert "items_per_second" not in metadata
