@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import RowMapping, and_, delete, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, and_, delete, select, update
 
 from ingest_project.core.errors import ChunkBusy
 from ingest_project.core.model import Chunk, Counts
@@ -50,8 +50,11 @@ class Upkeep:
                 found.update(((row["chunk"], row["stage"]), _standing(row)) for row in rows)
         return found
 
-    def start_anew(self, chunks: Sequence[Chunk], *, now: float) -> None:
-        """Forget what was done of these chunks, in every stage, and take their content as it is planned now.
+    def start_anew(self, chunks: Sequence[Chunk], *, now: float, stage: str | None = None) -> None:
+        """Forget what was done of these chunks and take their content as it is planned now.
+
+        Args:
+            stage: Only there; None is every stage.
 
         Raises:
             ChunkBusy: Somebody works on one of them.
@@ -59,15 +62,16 @@ class Upkeep:
         for some in _pages(chunks):
             ids = [chunk.id for chunk in some]
             with self._db.writing() as connection:
-                held = and_(works.c.chunk.in_(ids), works.c.state == "claimed", works.c.leased_until > now)
+                meant, letters = _of(works, ids, stage), _of(rejections, ids, stage)
+                held = and_(meant, works.c.state == "claimed", works.c.leased_until > now)
                 holder = connection.execute(select(works).where(held).limit(1)).mappings().first()
                 if holder is not None:
                     raise ChunkBusy(f"{holder['uri']} is being loaded by {holder['owner']}")
-                connection.execute(delete(rejections).where(rejections.c.chunk.in_(ids)))
+                connection.execute(delete(rejections).where(letters))
                 for chunk in some:
                     anew = {**FRESH, **_FREED, "epoch": works.c.epoch + 1, "updated": now}
                     anew |= {"fingerprint": chunk.fingerprint, "records": chunk.records}
-                    connection.execute(update(works).where(works.c.chunk == chunk.id).values(anew))
+                    connection.execute(update(works).where(meant, works.c.chunk == chunk.id).values(anew))
 
     def release_dead(self, entity: str, is_dead: Callable[[str], bool], *, now: float) -> int:
         """Free what owners that are no more held, without waiting for their leases; returns how many."""
@@ -81,6 +85,11 @@ class Upkeep:
 
 
 _FREED = {"state": "open", "owner": "", "leased_until": 0.0}
+
+
+def _of(table: Table, chunks: Sequence[str], stage: str | None) -> ColumnElement[bool]:
+    named = table.c.chunk.in_(chunks)
+    return named if stage is None else and_(named, table.c.stage == stage)
 
 
 def _pages(values: Sequence[T]) -> Iterator[Sequence[T]]:

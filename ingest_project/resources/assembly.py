@@ -13,6 +13,7 @@ from functools import partial
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.connect import s3_client
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.destinations import Destination, IndexDestination, TableDestination
@@ -61,6 +62,7 @@ class Assembly:
                 ledger=ledger,
                 source=DumpSource(s3=lambda: s3_client(settings)),
                 parts=parts,
+                upkeep=Upkeep(settings.ledger_url),
                 standings=standings,
                 destinations=self._destinations(),
             ),

@@ -156,7 +156,7 @@ class Audit:
             return ()
 
     def _gone(self, chunk: Chunk) -> Sequence[str]:
-        return self._parts.gone(chunk, self._infos(chunk))
+        return self._parts.gone(chunk) if self._infos(chunk) else ()
 
     def _stored(self, chunk: Chunk) -> int:
         return sum(info.records for info in self._infos(chunk))

@@ -25,15 +25,17 @@ from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.loading import Loader, LoadResult, LoadSettings
 from ingest_project.core.model import Chunk, Counts, KeySchema, Work
 from ingest_project.core.outcomes import BUSY, FAILED, SEALED, STOPPED, ChunkOutcome
-from ingest_project.core.ports import PartStore, Progress, Sink
+from ingest_project.core.ports import Progress, Sink
 from ingest_project.core.retrying import RateGovernor, RetryPolicy
 from ingest_project.core.streaming import PartStream
 from ingest_project.core.validating import Validator, ValidatorSettings
 from ingest_project.formats.bulk import key_reader
 from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.knobs import Knobs
 from ingest_project.resources.standings import Standings
+from ingest_project.sinks.parts import ObjectPartStore
 from ingest_project.sources.dumps import DumpSource
 
 BUSY_PATIENCE = 2.0
@@ -55,7 +57,8 @@ class Parts:
 
     ledger: SqlLedger
     source: DumpSource
-    parts: PartStore
+    parts: ObjectPartStore
+    upkeep: Upkeep
     standings: Standings
     destinations: dict[str, Destination]
 
@@ -82,6 +85,7 @@ class Engine:
         self.spec, self.owner, self.knobs = spec, owner, knobs
         self.ledger, self.source, self.parts = parts.ledger, parts.source, parts.parts
         self.standings, self.destinations = parts.standings, parts.destinations
+        self._upkeep = parts.upkeep
         self._clock, self._rng = clock, rng or Random()
         self._runner = asyncio.Runner(loop_factory=event_loop_factory())
         self._loaders: dict[tuple[str, str], tuple[Sink, Loader]] = {}
@@ -141,6 +145,7 @@ class Engine:
         return self._runner.run(table.keys_of(target, wanted))
 
     def _validate(self, chunk: Chunk, progress: Progress) -> ChunkOutcome:
+        self._reopen(chunk)
         validator = Validator(
             source=self.source,
             admission=self.spec.admission,
@@ -150,6 +155,12 @@ class Engine:
             settings=ValidatorSettings(part_bytes=self.knobs.part_bytes, lease=self.knobs.lease_seconds),
         )
         return _outcome(chunk, "validated", validator.validate(chunk, self.owner, progress))
+
+    def _reopen(self, chunk: Chunk) -> None:
+        """Validated records that are no longer in the store count as not validated."""
+        known = self._upkeep.standings([chunk.id]).get((chunk.id, "validated"))
+        if known is not None and known.state in (SEALED, FAILED) and self.parts.gone(chunk):
+            self._upkeep.start_anew([chunk], now=time.time(), stage="validated")
 
     async def _deliver(self, stage: str, chunk: Chunk, progress: Progress) -> ChunkOutcome:
         destination = self.destinations[stage]

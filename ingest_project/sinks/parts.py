@@ -105,11 +105,13 @@ class ObjectPartStore:
             )
         return tuple(PartInfo(**info) for info in manifest["parts"])
 
-    def gone(self, chunk: Chunk, infos: Sequence[PartInfo]) -> Sequence[str]:
-        """Which objects of these parts are not there. One listing, no content."""
-        if not infos:
-            return ()
-        there = set(self._objects.children(folder_of(chunk)))
+    def gone(self, chunk: Chunk) -> Sequence[str]:
+        """Which objects a reader of the chunk would miss: its manifest, or parts that it names."""
+        try:
+            infos = self.parts(chunk)
+        except TargetMissing:
+            return (folder_of(chunk) + MANIFEST,)
+        there = set(self._objects.children(folder_of(chunk))) if infos else ()
         wanted = [name(chunk, info) for info in infos for name in (_data, _side)]
         return [key for key in wanted if key.rsplit("/", 1)[-1] not in there]
 

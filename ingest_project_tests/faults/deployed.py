@@ -38,6 +38,7 @@ class Launch:
     Attributes:
         stages: ``("planned",)`` plans the day; others go over the slots from ``first`` to ``last``.
         run_id: Its own name; ``root``: the first attempt that it repeats.
+        only_checks: The checks of the stages are executed, the stages are not.
     """
 
     stages: tuple[str, ...]
@@ -48,6 +49,7 @@ class Launch:
     last: int = SLOTS - 1
     workers: int = 1
     across_dates: str = "newer_only"
+    only_checks: bool = False
 
     @property
     def tags(self) -> dict[str, str]:
@@ -109,7 +111,11 @@ def execute(launch: Launch, instance: dg.DagsterInstance) -> dg.DagsterRun:
         made = definitions(launch.workers, launch.across_dates)
         keys = asset_keys(launch.stages)
         whole = made.resolve_job_def("messages_plan" if launch.stages == (PLANNED,) else "messages_load")
-        job = whole.get_subset(asset_selection=keys)
+        if launch.only_checks:
+            checks = {key for key in made.resolve_asset_graph().asset_check_keys if key.asset_key in keys}
+            keys, job = frozenset(), whole.get_subset(asset_selection=set(), asset_check_selection=checks)
+        else:
+            job = whole.get_subset(asset_selection=keys)
         run = instance.create_run_for_job(
             job_def=job,
             run_id=launch.run_id,

@@ -54,6 +54,19 @@ def test_a_work_that_starts_anew_has_no_position_no_counts_and_no_rejections(
     assert [] == list(ledger.rejections(CHUNK, "table"))
 
 
+def test_one_stage_can_start_anew_and_leave_the_others(
+    ledger: SqlLedger, upkeep: Upkeep, clock: FakeClock
+) -> None:
+    for stage in ("table", "index"):
+        claim = ledger.claim(sample_work(CHUNK, stage=stage), owner="a", lease=60)
+        ledger.advance(claim, Position(10), DONE, [REFUSED], lease=60)
+        ledger.seal(claim, seconds=1.0)
+    upkeep.start_anew([CHUNK], now=clock(), stage="index")
+    assert ledger.claim(sample_work(CHUNK, stage="table"), owner="b", lease=60).sealed
+    assert not ledger.claim(sample_work(CHUNK, stage="index"), owner="b", lease=60).sealed
+    assert (1, 0) == (len(ledger.rejections(CHUNK, "table")), len(ledger.rejections(CHUNK, "index")))
+
+
 def test_a_work_that_starts_anew_may_have_other_content(
     ledger: SqlLedger, upkeep: Upkeep, clock: FakeClock
 ) -> None:

@@ -47,8 +47,8 @@ def of_table(rows: Mapping[tuple[str, str], WorkStatus], stage: str, table: str)
     return row
 
 
-def test_of_a_range_exactly_the_slot_of_the_truncated_file_fails(desk: Desk) -> None:
-    drop_one_truncated_among_good(desk)
+def test_of_a_range_exactly_the_slot_of_a_truncated_file_fails_and_what_it_had_is_loaded(desk: Desk) -> None:
+    good = drop_one_truncated_among_good(desk)
     assert desk.run(PLANNED).is_success
     bad = slot_of(desk.plan(), desk.table("twos"))
     assert not desk.run(VALIDATED).is_success
@@ -56,13 +56,6 @@ def test_of_a_range_exactly_the_slot_of_the_truncated_file_fails(desk: Desk) -> 
     for stage in STAGES:
         expected = {slot: FAILED if slot == bad else DONE for slot in range(SLOTS)}
         assert expected == states(desk, stage)
-
-
-def test_what_stood_before_the_fault_is_loaded_and_accounted_for(desk: Desk) -> None:
-    good = drop_one_truncated_among_good(desk)
-    desk.run(PLANNED)
-    desk.run(VALIDATED)
-    desk.run(TABLE, INDEX)
     for name in good:
         table = desk.table(name)
         assert desk.world.expected(table) == desk.world.in_table(table)
@@ -137,6 +130,42 @@ def test_a_day_without_files_plans_and_loads_nothing(desk: Desk) -> None:
     assert desk.run(*STAGES).is_success
     assert dict.fromkeys(range(SLOTS), DONE) == states(desk, INDEX)
     assert {} == desk.rows()
+
+
+@pytest.mark.parametrize("lost", ["manifest.json", ".jsonl.zst", ".side"])
+def test_validated_records_that_are_gone_are_validated_again_and_not_sent_again(
+    desk: Desk, lost: str
+) -> None:
+    good, bad = records(40, "a"), b'{"noid":1}'
+    world = desk.world
+    world.put(DAY, f"{world.table}-dump.jsonl", lines([*good, bad]), good)
+    desk.run(PLANNED)
+    desk.run(*STAGES)
+    before = desk.rows()
+    stored = world.stored_below(f"stages/messages/validated/date={DAY}/")
+    (name,) = [key for key in stored if key.endswith(lost)]
+    world.s3.delete_object(Bucket=world.bucket, Key=name)
+    assert desk.run(*STAGES).is_success
+    assert stored == world.stored_below(f"stages/messages/validated/date={DAY}/")
+    after = desk.rows()
+    assert [row.counts for row in before.values()] == [row.counts for row in after.values()]
+    assert [letter.raw for letter in desk.ingest.ledger().dead_letters.each()] == [bad]
+
+
+def test_a_file_that_changed_since_it_was_planned_fails_its_slot_until_it_is_planned_again(
+    desk: Desk,
+) -> None:
+    table = desk.world.table
+    desk.world.put(DAY, f"{table}-dump.jsonl", lines(records(10, "a")), ())
+    desk.run(PLANNED)
+    good = records(12, "b")
+    desk.world.put(DAY, f"{table}-dump.jsonl", lines(good), good)
+    assert not desk.run(*STAGES).is_success
+    assert FAILED == states(desk, VALIDATED)[0]
+    assert {} == desk.world.in_table()
+    desk.run(PLANNED)
+    assert desk.run(*STAGES, first=0, last=0).is_success
+    assert desk.world.expected() == desk.world.in_table()
 
 
 def test_one_partition_from_the_user_interface_loads_that_slot_only(desk: Desk) -> None:

@@ -149,6 +149,16 @@ def test_a_missing_part_is_named(store: ObjectPartStore) -> None:
         list(store.key_entries(CHUNK, info))
 
 
+def test_what_a_reader_would_miss_is_named(store: ObjectPartStore) -> None:
+    assert [folder_of(CHUNK) + "manifest.json"] == list(store.gone(CHUNK))
+    infos = [store_part(store, CHUNK, number, number, [b"{}"]) for number in range(2)]
+    store.publish(CHUNK, infos)
+    assert [] == list(store.gone(CHUNK))
+    store.publish(CHUNK, [*infos, PartInfo(number=2, first=2, records=1, bytes=2)])
+    lost = [f"{folder_of(CHUNK)}part-00002{ending}" for ending in (".jsonl.zst", ".side")]
+    assert lost == list(store.gone(CHUNK))
+
+
 def test_a_part_and_its_numbers_must_agree(store: ObjectPartStore) -> None:
     info = PartInfo(number=0, first=0, records=2, bytes=2)
     with pytest.raises(ValueError, match="2 records, but 1 lines"):
