@@ -21,6 +21,9 @@ from ingest_project.ledgers.rejections import DeadLetter, Selection
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.crew import Crew
 
+RETRIES, RETRY_SECONDS = 3, 10.0
+"""How often a step goes on after transient causes, and how long it waits before."""
+
 Slot = tuple[str, int]
 """Date and slot number."""
 
@@ -120,7 +123,7 @@ def _verdict(stage: str, bad: Mapping[Slot, Summary], slots: int) -> Exception:
         for outcome in summary.unsealed
     ]
     if all(outcome.retriable for summary in bad.values() for outcome in summary.unsealed):
-        return dg.RetryRequested(max_retries=3, seconds_to_wait=10)
+        return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_SECONDS)
     first = next(iter(bad.values())).unsealed[0]
     table = "\n".join(["| partition | file | state | reason |", "|---|---|---|---|", *lines[:50]])
     return dg.Failure(

@@ -38,7 +38,7 @@ class Launch:
     Attributes:
         stages: ``("planned",)`` plans the day; others go over the slots from ``first`` to ``last``.
         run_id: Its own name; ``root``: the first attempt that it repeats.
-        only_checks: The checks of the stages are executed, the stages are not.
+        only_checks: The checks of the stages are executed, the stages are not; ``no_checks``: vice versa.
     """
 
     stages: tuple[str, ...]
@@ -50,6 +50,7 @@ class Launch:
     workers: int = 1
     across_dates: str = "newer_only"
     only_checks: bool = False
+    no_checks: bool = False
 
     @property
     def tags(self) -> dict[str, str]:
@@ -112,17 +113,19 @@ def execute(launch: Launch, instance: dg.DagsterInstance) -> dg.DagsterRun:
         keys = asset_keys(launch.stages)
         whole = made.resolve_job_def("messages_plan" if launch.stages == (PLANNED,) else "messages_load")
         if launch.only_checks:
-            checks = {key for key in made.resolve_asset_graph().asset_check_keys if key.asset_key in keys}
-            keys, job = frozenset(), whole.get_subset(asset_selection=set(), asset_check_selection=checks)
+            wanted = {key for key in made.resolve_asset_graph().asset_check_keys if key.asset_key in keys}
+            keys, job = frozenset(), whole.get_subset(asset_selection=set(), asset_check_selection=wanted)
         else:
-            job = whole.get_subset(asset_selection=keys)
+            checks: set[dg.AssetCheckKey] | None = set() if launch.no_checks else None
+            job = whole.get_subset(asset_selection=keys, asset_check_selection=checks)
         run = instance.create_run_for_job(
             job_def=job,
             run_id=launch.run_id,
             tags={**job.run_tags, **launch.tags},
             root_run_id=launch.root or None,
             parent_run_id=launch.root or None,
-            asset_selection=keys,
+            # Given, Dagster would make the subset anew, and with all checks.
+            asset_selection=None if launch.no_checks else keys,
         )
         for _ in execute_run_iterator(InMemoryJob(job), run, instance):
             pass

@@ -91,13 +91,10 @@ def test_days_in_order_end_with_the_last_record_of_each_key(
             assert (count, kept, count - kept) == totals(world, stage, [day])
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_an_older_day_that_is_loaded_later_overwrites_nothing_newer(
-    world: World, launcher: Launcher, workers: int
-) -> None:
+def test_an_older_day_that_is_loaded_later_overwrites_nothing_newer(world: World, launcher: Launcher) -> None:
     drop_dumps(world)
-    load(launcher, world, NEXT_DAY)
-    load(launcher, world, DAY, workers)
+    for day in reversed(DAYS):
+        load(launcher, world, day)
     assert_last_records_stand(world)
     count, kept = record_count(world), winners(world, DAYS)
     for stage in ("table", "index"):
@@ -158,7 +155,7 @@ def first_seal(world: World, stage: str) -> Callable[[], bool]:
     return sealed
 
 
-def test_a_load_by_four_workers_that_is_killed_and_repeated_ends_as_one_that_was_not(
+def test_a_load_by_four_workers_that_is_killed_and_repeated_overwrites_nothing_newer(
     world: World, launcher: Launcher
 ) -> None:
     """The workers die with their parent: none of them writes on while the second attempt runs."""
@@ -169,6 +166,8 @@ def test_a_load_by_four_workers_that_is_killed_and_repeated_ends_as_one_that_was
     assert KILLED == first.status
     assert "SUCCESS" == launcher.run(world, STAGES, workers=4, root=first.run_id).result
     assert_last_records_stand(world)
+    count, kept = record_count(world), winners(world, DAYS)
+    assert (count, kept, count - kept) == totals(world, "index")
 
 
 def test_two_days_that_are_loaded_at_the_same_time_end_as_one_after_the_other(
@@ -183,3 +182,19 @@ def test_two_days_that_are_loaded_at_the_same_time_end_as_one_after_the_other(
         ]
         assert ["SUCCESS", "SUCCESS"] == [run.result().result for run in runs]
     assert_last_records_stand(world)
+
+
+def test_two_runs_over_one_day_share_its_work_and_do_none_of_it_twice(
+    world: World, launcher: Launcher
+) -> None:
+    drop_dumps(world)
+    assert "SUCCESS" == launcher.run(world, [PLANNED]).result
+    with launching() as other, ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(one.run, world, STAGES) for one in (launcher, other)]
+        both = [run.result() for run in runs]
+    assert ["SUCCESS", "SUCCESS"] == [run.result for run in both]
+    expected = world.expected(days=[DAY])
+    assert expected == world.in_table()
+    assert expected == world.in_index()
+    for door in ("to_table", "to_index"):
+        assert len(expected) == sum(run.items(door) for run in both)

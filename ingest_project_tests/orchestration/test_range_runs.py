@@ -6,9 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import dagster as dg
 import pytest
 
 from ingest_project.core.model import ChunkPlan, WorkStatus
+from ingest_project.io_managers import work
+from ingest_project.testing.fault_scripts import error, in_order
+from ingest_project_tests.entities.messages.serving import serving
 from ingest_project_tests.faults.deployed import INDEX, PLANNED, SLOTS, STAGES, TABLE, VALIDATED
 from ingest_project_tests.faults.world import DAY, lines, record, wrapped
 from ingest_project_tests.orchestration.desk import Desk
@@ -166,6 +170,28 @@ def test_a_file_that_changed_since_it_was_planned_fails_its_slot_until_it_is_pla
     desk.run(PLANNED)
     assert desk.run(*STAGES, first=0, last=0).is_success
     assert desk.world.expected() == desk.world.in_table()
+
+
+def test_a_step_goes_on_after_an_outage_that_outlasts_its_requests(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests give up after two attempts; the step is tried again and sends only what is not durable."""
+    good, table = records(40, "a"), desk.world.table
+    desk.world.put(DAY, f"{table}-dump.jsonl", lines(good), good)
+    monkeypatch.setattr(work, "RETRY_SECONDS", 0.1)
+    monkeypatch.setenv("INGEST_RETRY_ATTEMPTS", "2")
+    monkeypatch.setenv("INGEST_IN_FLIGHT", "1")
+    outage = in_order(None, *[error("InternalServerError", status=500)] * 3)
+    with serving(outage, table) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
+        desk.run(PLANNED)
+        run = desk.run(VALIDATED, TABLE, no_checks=True)
+        assert run.is_success
+        restarts = desk.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_RESTARTED)
+        assert 1 == len(restarts)
+        assert (40, 40) == (len(server.tables.items[table]), server.tables.puts)
+    (row,) = [row for (stage, _), row in desk.rows().items() if stage == TABLE]
+    assert ("sealed", 40) == (row.state, row.counts.written)
 
 
 def test_one_partition_from_the_user_interface_loads_that_slot_only(desk: Desk) -> None:

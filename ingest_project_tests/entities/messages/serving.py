@@ -19,12 +19,12 @@ TABLE = "messages"
 
 
 @contextmanager
-def serving(script: Script = WELL_BEHAVED) -> Iterator[FaultServer]:
-    """A DynamoDB with one table, ``messages``, with the key ``id``; refuses what DynamoDB refuses."""
+def serving(script: Script = WELL_BEHAVED, table: str = TABLE) -> Iterator[FaultServer]:
+    """A DynamoDB with one table that has the key ``id``; refuses what DynamoDB refuses."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
-    server = FaultServer(keys={TABLE: ("id",)}, script=script)
+    server = FaultServer(keys={table: ("id",)}, script=script)
     try:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
         yield server
