@@ -24,8 +24,14 @@ def entity_definitions() -> list[dg.Definitions]:
 
 
 def shared_resources() -> dict[str, object]:
-    """What every entity's assets and sensors ask for, by name."""
-    batching, retrying, memory = BatchingPolicy(), RetryingPolicy(), MemoryPolicy()
+    """What every entity's assets and sensors ask for, by name.
+
+    The policies are resolved at launch: otherwise what a user turns in the Launchpad would be taken, and not
+    reach ``ingest``, which holds them.
+    """
+    batching = BatchingPolicy.configure_at_launch()
+    retrying = RetryingPolicy.configure_at_launch()
+    memory = MemoryPolicy.configure_at_launch()
     ingest = IngestResource(batching=batching, retrying=retrying, memory=memory)
     return {
         "batching": batching,
