@@ -24,6 +24,13 @@ from ingest_project.local.services import ServiceFailed
 USUAL_PORT = 3000
 STOP_SECONDS = 25.0
 
+LISTEN_TO_SIGINT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""`dagster dev` is stopped with SIGINT, which callers in the background of a shell ignore and hand down."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ui:
@@ -76,7 +83,19 @@ def up(
     log.parent.mkdir(parents=True, exist_ok=True)
     port = choose([USUAL_PORT], set())
     dagster = str(Path(sys.executable).with_name("dagster"))
-    command = [dagster, "dev", "-w", str(project / "workspace.yaml"), "-h", LOOPBACK, "-p", str(port)]
+    command = [
+        sys.executable,
+        "-c",
+        LISTEN_TO_SIGINT,
+        dagster,
+        "dev",
+        "-w",
+        str(project / "workspace.yaml"),
+        "-h",
+        LOOPBACK,
+        "-p",
+        str(port),
+    ]
     ui = Ui(
         mark=start(command, folder=project, log=log, tied=tied, parting="INT", environ=environ), port=port
     )

@@ -13,6 +13,14 @@ from pathlib import Path
 
 from ingest_project.testing.fault_server import FaultServer
 
+# A test run that a shell put into the background ignores Ctrl-C, and its children would inherit that.
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from ingest_project.cli import main
+main()
+"""
+
 POLL = threading.Event()
 """Never set: ``POLL.wait(x)`` lets the other process go on."""
 
@@ -46,7 +54,7 @@ def variables_of(url: str, home: Path) -> dict[str, str]:
 def start(arguments: list[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
     """``ingest ...`` as a process."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from ingest_project.cli import main; main()", *arguments],
+        [sys.executable, "-c", PROGRAM, *arguments],
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
