@@ -45,8 +45,7 @@ def start(
         parting: The signal that it gets then; one that it passes on when it has children of its own.
     """
     surroundings = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    setpriv = shutil.which("setpriv") if tied else None
-    prefix = [setpriv, "--pdeathsig", parting, "--"] if setpriv else []
+    prefix = _tie(parting) if tied else []
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*prefix, *command],
@@ -60,6 +59,20 @@ def start(
     _CHILDREN[process.pid] = process
     return ProcessMark(pid=process.pid, started=psutil.Process(process.pid).create_time())
 
+
+def _tie(parting: str) -> list[str]:
+    """What stands before a command so that the kernel signals it when the one that starts it ends.
+
+    The wish takes effect only once ``setpriv`` runs: if the starter died before, nobody would signal. The
+    shell therefore looks, after the wish, whether its parent is still the starter, and ends if it is not.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return []
+    return [setpriv, "--pdeathsig", parting, "--", "sh", "-c", _STILL_THERE, str(os.getpid())]
+
+
+_STILL_THERE = '[ "$PPID" = "$0" ] || exit 1; exec "$@"'
 
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 """Processes that this one started: they must be reaped here, or they stay zombies and Popen warns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,8 +84,20 @@ def test_a_tied_process_dies_with_the_one_that_started_it(tmp_path: Path, marks:
     marks.append(child := ProcessMark(pid=int(pid), started=float(started)))
     assert alive(child)
     psutil.Process(mark.pid).kill()
-    psutil.wait_procs([process] if (process := find(child)) else [], timeout=10)
+    psutil.wait_procs([process] if (process := find(child)) else [], timeout=60)
     assert not alive(child)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent's death")
+def test_a_tied_process_ends_when_its_parent_died_before_the_tie(tmp_path: Path) -> None:
+    orphan = (
+        "import subprocess, sys, os; from ingest_project.local import processes;"
+        "tie = processes._tie('KILL'); tie[tie.index('sh') + 3] = '1' * 9;"
+        "sys.exit(subprocess.call([*tie, sys.executable, '-c', 'print(1)']))"
+    )
+    project = Path(__file__).resolve().parents[2]
+    ended = subprocess.run([sys.executable, "-c", orphan], cwd=project, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (1, b"")
 
 
 def find(mark: ProcessMark) -> psutil.Process | None:
