@@ -22,8 +22,8 @@ from ingest_project.core.model import Batch
 from ingest_project.core.ports import Sink
 from ingest_project.sinks.dynamodb import DynamoDBSink
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
-from ingest_project.sinks.http import Endpoint, run
 from ingest_project.sinks.signing import Signer, StaticCredentials
+from ingest_project.wire.http import Endpoint, run
 
 ITEMS_A_BATCH = 25
 REGION = "us-east-1"

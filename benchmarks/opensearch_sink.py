@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from ingest_project.core.model import Batch
 from ingest_project.core.ports import Sink
-from ingest_project.sinks.http import Endpoint, run
 from ingest_project.sinks.opensearch import OpenSearchSink
 from ingest_project.sinks.opensearch_api import OpenSearchApi
+from ingest_project.wire.http import Endpoint, run
 
 DOCUMENTS_A_BATCH = 1000
 IN_FLIGHT = 4

@@ -21,12 +21,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MODULE_LINES = 320
 FUNCTION_LINES = 40
 
-_ADAPTERS = {"core", "formats"}
-_STORES = {"core", "formats", "sources", "sinks", "ledgers", "testing"}
+_ADAPTERS = {"core", "formats", "wire"}
+_STORES = {"core", "formats", "wire", "sources", "sinks", "ledgers", "testing"}
 _WIRING = _STORES | {"local", "resources", "io_managers", "orchestration"}
 MAY_IMPORT = {
     "core": set[str](),
     "formats": {"core"},
+    "wire": {"core"},
     "sources": _ADAPTERS,
     "sinks": _ADAPTERS,
     "ledgers": _ADAPTERS,

@@ -62,8 +62,8 @@ def credentials(settings: Settings, service: Service) -> Credentials:
 def dynamodb_api(settings: Settings) -> DynamoDBApi:
     """Signed calls for the hot path. The caller asks ``settings.require_write`` for each table first."""
     from ingest_project.sinks.dynamodb_api import DynamoDBApi
-    from ingest_project.sinks.http import Endpoint as HttpEndpoint
     from ingest_project.sinks.signing import Signer
+    from ingest_project.wire.http import Endpoint as HttpEndpoint
 
     known = settings.dynamodb_endpoint
     url = known.url if known else aws_url("dynamodb", settings.region)
@@ -78,9 +78,9 @@ def opensearch_api(settings: Settings) -> OpenSearchApi:
     Raises:
         ConfigurationError: There is no OpenSearch.
     """
-    from ingest_project.sinks.http import Endpoint as HttpEndpoint
     from ingest_project.sinks.opensearch_api import OpenSearchApi
     from ingest_project.sinks.signing import Signer
+    from ingest_project.wire.http import Endpoint as HttpEndpoint
 
     url = opensearch_url(settings)
     endpoint = HttpEndpoint(url, connections=settings.limits.in_flight, tls=tls_context(settings))

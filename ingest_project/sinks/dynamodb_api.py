@@ -17,9 +17,9 @@ from ingest_project.core.errors import (
     Throttled,
     TransientFailure,
 )
-from ingest_project.sinks.http import Answer, Endpoint
 from ingest_project.sinks.isolating import RequestRefused
 from ingest_project.sinks.signing import Shape, Signer, StaticCredentials
+from ingest_project.wire.http import Answer, Endpoint
 
 SKEW_SECONDS = 240.0
 

@@ -18,9 +18,9 @@ from ingest_project.core.errors import (
     Throttled,
     TransientFailure,
 )
-from ingest_project.sinks.http import Answer, Endpoint
 from ingest_project.sinks.isolating import RequestRefused
 from ingest_project.sinks.signing import Shape, Signer
+from ingest_project.wire.http import Answer, Endpoint
 
 JSON = "application/json"
 LINES = "application/x-ndjson"

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from ingest_project.core.model import Batch
 from ingest_project.sinks.dynamodb import DynamoDBSink
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
-from ingest_project.sinks.http import Endpoint
 from ingest_project.sinks.opensearch import OpenSearchSink
 from ingest_project.sinks.opensearch_api import OpenSearchApi
 from ingest_project.sinks.signing import Credentials, Signer, StaticCredentials
+from ingest_project.wire.http import Endpoint
 
 ACCESS, SECRET = "access", "secret"
 CREDENTIALS = StaticCredentials(access_key=ACCESS, secret_key=SECRET)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ingest_project.core.errors import ConfigurationError, PermanentFailure
-from ingest_project.sinks.http import Answer, Endpoint, run
+from ingest_project.wire.http import Answer, Endpoint, run
 
 
 class Counter:
