@@ -1,4 +1,4 @@
-"""When to try again: retry policy, verdicts, circuit breaker and rate governor. Pure; knows no vendor error.
+"""When to try again: retry policy, verdicts and rate governor. Pure; knows no vendor error.
 
 Clock and random numbers are handed in; nobody here sleeps or sends.
 """
@@ -55,49 +55,6 @@ class RetryPolicy:
             return None
         ceiling = min(self.cap, self.base * self.factor ** min(attempt - 1, 64))
         return max(retry_after or 0.0, rng.uniform(0.0, ceiling))
-
-
-class CircuitBreaker:
-    """Stops asking a service that keeps failing; after ``cooldown`` seconds lets one call through to see.
-
-    Args:
-        threshold: Failures in a row that open it.
-        cooldown: Seconds until the next probe.
-    """
-
-    def __init__(self, clock: Callable[[], float], *, threshold: int = 5, cooldown: float = 30.0) -> None:
-        self._clock, self._threshold, self._cooldown = clock, threshold, cooldown
-        self._failures = 0
-        self._until: float | None = None
-        self._probing = False
-
-    @property
-    def state(self) -> str:
-        """``closed``, ``open`` or ``half-open``."""
-        if self._until is None:
-            return "closed"
-        return "half-open" if self._probing or self._clock() >= self._until else "open"
-
-    def allow(self) -> bool:
-        """May a call be made now? Each True is answered by ``success`` or ``failure``."""
-        if self._until is None:
-            return True
-        if self._probing or self._clock() < self._until:
-            return False
-        self._probing = True
-        return True
-
-    def wait(self) -> float:
-        """Seconds until the next call may be made, 0 when one may be now."""
-        return 0.0 if self._until is None else max(0.0, self._until - self._clock())
-
-    def success(self) -> None:
-        self._failures, self._until, self._probing = 0, None, False
-
-    def failure(self) -> None:
-        self._failures += 1
-        if self._probing or self._failures >= self._threshold:
-            self._until, self._probing = self._clock() + self._cooldown, False
 
 
 class RateGovernor:

@@ -19,7 +19,7 @@ from ingest_project.core.errors import (
     Throttled,
     TransientFailure,
 )
-from ingest_project.core.retrying import CircuitBreaker, RateGovernor, RetryPolicy, Verdict, verdict
+from ingest_project.core.retrying import RateGovernor, RetryPolicy, Verdict, verdict
 from ingest_project.testing.doubles import FakeClock
 
 
@@ -80,34 +80,6 @@ def test_a_policy_without_an_end_is_refused(make: Callable[[], RetryPolicy]) -> 
 )
 def test_each_error_has_one_verdict(error: Exception, expected: Verdict) -> None:
     assert expected == verdict(error)
-
-
-def test_the_breaker_opens_after_failures_in_a_row_and_lets_one_probe_through() -> None:
-    clock = FakeClock()
-    breaker = CircuitBreaker(clock, threshold=2, cooldown=10)
-    breaker.failure()
-    breaker.success()
-    breaker.failure()
-    assert (breaker.state, breaker.allow()) == ("closed", True)
-    breaker.failure()
-    assert (breaker.state, breaker.allow(), breaker.wait()) == ("open", False, 10.0)
-    clock.advance(10)
-    assert breaker.state == "half-open"
-    assert [breaker.allow(), breaker.allow()] == [True, False]
-
-
-def test_a_failed_probe_opens_again_and_a_good_one_closes() -> None:
-    clock = FakeClock()
-    breaker = CircuitBreaker(clock, threshold=1, cooldown=10)
-    breaker.failure()
-    clock.advance(10)
-    assert breaker.allow()
-    breaker.failure()
-    assert (breaker.state, breaker.wait()) == ("open", 10.0)
-    clock.advance(10)
-    assert breaker.allow()
-    breaker.success()
-    assert (breaker.state, breaker.wait()) == ("closed", 0.0)
 
 
 def test_the_window_doubles_each_round_trip_until_the_first_objection() -> None:
