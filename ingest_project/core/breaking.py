@@ -19,7 +19,6 @@ class BreakerStatus:
         state: ``closed``: calls are made. ``open``: none is. ``half-open``: one may be, or is under way.
         failures: In a row so far.
         openings: How often an outage was noticed.
-        turned_away: Calls that were not let through so far.
         open_for: Seconds since it opened, failed probes included; 0 when closed.
         next_probe: Seconds until a call may see whether the service is back; 0 when one may now.
         reason: Of the last failure.
@@ -28,7 +27,6 @@ class BreakerStatus:
     state: str
     failures: int
     openings: int
-    turned_away: int
     open_for: float
     next_probe: float
     reason: str
@@ -64,7 +62,7 @@ class CircuitBreaker:
         self._clock, self._threshold, self._watch = clock, threshold, watch
         self._first, self._growth, self._longest = cooldown, growth, longest
         self._cooldown = cooldown
-        self._era = self._failures = self._openings = self._turned_away = 0
+        self._era = self._failures = self._openings = 0
         self._since: float | None = None
         self._until = 0.0
         self._probing = False
@@ -84,17 +82,20 @@ class CircuitBreaker:
             state=self.state,
             failures=self._failures,
             openings=self._openings,
-            turned_away=self._turned_away,
             open_for=0.0 if self._since is None else self._clock() - self._since,
             next_probe=self.wait(),
             reason=self._reason,
         )
 
+    @property
+    def ready(self) -> bool:
+        """Would a call be let through now?"""
+        return self._since is None or not (self._probing or self._clock() < self._until)
+
     def admit(self) -> int | None:
         """A ticket when a call may be made now; ``None``: not now."""
         if self._since is not None:
-            if self._probing or self._clock() < self._until:
-                self._turned_away += 1
+            if not self.ready:
                 return None
             self._probing = True
             self._change()

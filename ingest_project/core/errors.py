@@ -27,12 +27,28 @@ class Throttled(TransientFailure):
     """The target asks for a lower rate: back off and shrink what is in flight."""
 
 
+class Unreachable(TransientFailure):
+    """No connection could be made: nothing was sent, so nothing took effect."""
+
+
+class CircuitOpen(TransientFailure):
+    """The service failed so often that it is left alone for now; ``retry_after`` says until when."""
+
+
 class PermanentFailure(IngestError):
     """Trying again changes nothing; a person or another input has to."""
 
 
 class BatchTooLarge(PermanentFailure):
     """The target refuses the request for its size (HTTP 413): split the batch and send the halves."""
+
+
+class AnswerTooLarge(PermanentFailure):
+    """The answer is longer than the caller has room for; the rest of it was not read."""
+
+
+class HarmfulRequest(PermanentFailure):
+    """The service breaks down over this very request and works without it: leave this input out."""
 
 
 class ConfigurationError(PermanentFailure):

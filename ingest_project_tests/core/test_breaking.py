@@ -43,9 +43,9 @@ def test_after_the_cooldown_exactly_one_call_goes_through() -> None:
     clock.advance(9.5)
     assert (breaker.admit(), breaker.wait()) == (None, 0.5)
     clock.advance(0.5)
-    assert (breaker.state, breaker.wait()) == (HALF_OPEN, 0.0)
+    assert (breaker.state, breaker.ready, breaker.wait()) == (HALF_OPEN, True, 0.0)
     assert [True, *[False] * 63] == [breaker.admit() is not None for _ in range(64)]
-    assert breaker.status.turned_away == 64
+    assert (breaker.state, breaker.ready) == (HALF_OPEN, False)
 
 
 def test_a_good_probe_closes_and_the_next_outage_starts_with_the_short_cooldown() -> None:
