@@ -18,6 +18,10 @@ ERROR, ITEMS, RESET_BEFORE, RESET_AFTER, CUT, DAMAGED, SLOW = (
     "damaged",
     "slow",
 )
+STALLED, WRONG, SKEWED, EXPIRED, GONE = "stalled", "wrong", "skewed", "expired", "gone"
+
+HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+"""What a proxy on the way says in place of the service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +34,11 @@ class Fault:
         name: Error type (``ThrottlingException``, ``es_rejected_execution_exception``).
         message: The server's words.
         indices: Places of the items that the fault concerns; those beyond the request's end are ignored.
+        target: Table or index: its items are concerned, wherever they stand.
         retry_after: Value of the Retry-After header.
-        seconds: How long a slow answer takes.
+        seconds: How long a slow answer takes; how far a skewed clock is ahead.
+        body: What an error says in place of the service's own form.
+        after: The write took effect although an error is answered.
     """
 
     kind: str
@@ -39,17 +46,27 @@ class Fault:
     name: str = ""
     message: str = "scripted"
     indices: tuple[int, ...] = ()
+    target: str = ""
     retry_after: str = ""
     seconds: float = 0.0
+    body: bytes | None = None
+    after: bool = False
 
 
 Script = Callable[[int], "Fault | None"]
 """Number of the write request (from 0) -> its fault."""
 
 
-def error(name: str, *, status: int = 400, message: str = "scripted", retry_after: str = "") -> Fault:
-    """An error answer; nothing is written."""
-    return Fault(kind=ERROR, name=name, status=status, message=message, retry_after=retry_after)
+def error(
+    name: str, *, status: int = 400, message: str = "scripted", retry_after: str = "", after: bool = False
+) -> Fault:
+    """An error answer; nothing is written, unless ``after``."""
+    return Fault(kind=ERROR, name=name, status=status, message=message, retry_after=retry_after, after=after)
+
+
+def page(status: int, body: bytes = HTML) -> Fault:
+    """An error that is not the service's own: HTML of a proxy, or nothing at all."""
+    return Fault(kind=ERROR, status=status, body=body)
 
 
 def unprocessed(*indices: int) -> Fault:
@@ -60,6 +77,12 @@ def unprocessed(*indices: int) -> Fault:
 def refused_items(status: int, name: str, *indices: int) -> Fault:
     """OpenSearch takes all items but these, which get an error of their own."""
     return Fault(kind=ITEMS, status=status, name=name, indices=indices)
+
+
+def read_only(index: str) -> Fault:
+    """OpenSearch takes no item of this index: its disk is too full. Others are not concerned."""
+    message = f"index [{index}] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];"
+    return Fault(kind=ITEMS, status=403, name="cluster_block_exception", message=message, target=index)
 
 
 def reset(*, after: bool) -> Fault:
@@ -82,6 +105,31 @@ def slow(seconds: float) -> Fault:
     return Fault(kind=SLOW, seconds=seconds)
 
 
+def stalled() -> Fault:
+    """The write takes effect; its answer begins and never ends: the client has to give up."""
+    return Fault(kind=STALLED)
+
+
+def wrong() -> Fault:
+    """The write takes effect; the answer is well-formed and does not fit: an item less, another table."""
+    return Fault(kind=WRONG)
+
+
+def skewed(seconds: float) -> Fault:
+    """The signature is too old or too young for the service, whose clock is so far ahead. Nothing is written."""
+    return Fault(kind=SKEWED, seconds=seconds)
+
+
+def expired() -> Fault:
+    """The keys of this request have expired and are refused from now on; nothing is written."""
+    return Fault(kind=EXPIRED)
+
+
+def gone(target: str) -> Fault:
+    """The table or index is not there any more, for this and every later request."""
+    return Fault(kind=GONE, target=target)
+
+
 def in_order(*faults: Fault | None) -> Script:
     """The first requests meet these faults, all later ones none."""
     return lambda number: faults[number] if number < len(faults) else None
@@ -93,5 +141,19 @@ def at_random(seed: int, faults: Sequence[Fault], share: float) -> Script:
     def script(number: int) -> Fault | None:
         dice = random.Random(f"{seed}/{number}")
         return dice.choice(faults) if dice.random() < share else None
+
+    return script
+
+
+def between(first: int, last: int | None, fault: Fault) -> Script:
+    """The requests from ``first`` up to, but not ``last`` (``None``: all later ones) meet this fault."""
+    return lambda number: fault if number >= first and (last is None or number < last) else None
+
+
+def layered(*scripts: Script) -> Script:
+    """The first script that has a fault for a request says it."""
+
+    def script(number: int) -> Fault | None:
+        return next((fault for one in scripts if (fault := one(number)) is not None), None)
 
     return script

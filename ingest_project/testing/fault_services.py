@@ -1,31 +1,55 @@
-"""The memory behind the fault server: what DynamoDB and OpenSearch keep of a write, and answer to it."""
+"""The memory behind the fault server: what DynamoDB and OpenSearch keep of a write, and answer to it.
+
+Knows no fault: what is scripted to fail does not come here.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-import zlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from ingest_project.testing.fault_dynamodb import DynamoDB, operation_of, typed_reply
+from ingest_project.testing.fault_messages import Call, Reply, json_reply
+from ingest_project.testing.fault_opensearch import Action, OpenSearch, actions_of, cause
 from ingest_project.testing.fault_scripts import Fault, error
 
 BATCH_ITEMS = 25
 ITEM_BYTES = 400 * 1024
 
 _uuids = itertools.count(1)
+_ALL_PUT = typed_reply(200, {"UnprocessedItems": {}})
 
 
-class Reply(NamedTuple):
-    """An answer before it is sent."""
+class Memory:
+    """Both services at one address, in memory.
 
-    status: int
-    body: bytes
-    headers: dict[str, str]
+    Args:
+        null: Take everything and keep nothing.
+    """
 
+    def __init__(self, keys: Mapping[str, tuple[str, ...]], indices: tuple[str, ...], *, null: bool) -> None:
+        self.tables = DynamoDBTables(keys, null=null)
+        self.indices = OpenSearchIndices(indices, null=null)
 
-def _retry_after(fault: Fault) -> dict[str, str]:
-    return {"Retry-After": fault.retry_after} if fault.retry_after else {}
+    async def answer(self, call: Call) -> Reply:
+        """What the service would say."""
+        call = call.plain()
+        operation = operation_of(call)
+        if operation == "BatchWriteItem":
+            return self.tables.write(call.body)
+        if operation:
+            return self.tables.call(operation, call.body)
+        index, verb = (*call.path, "", "")[:2]
+        if index == "_bulk":
+            index, verb = "", index
+        if verb == "_bulk":
+            return self.indices.write(index, call.body)
+        return self.indices.call(call.method, index, verb, call.body)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 class DynamoDBTables:
@@ -47,9 +71,9 @@ class DynamoDBTables:
         """DescribeTable is all there is beside the writes."""
         name = json.loads(body).get("TableName", "")
         if operation != "DescribeTable":
-            return self.error(error("UnknownOperationException", message=operation))
+            return _dynamodb(error("UnknownOperationException", message=operation))
         if name not in self._keys:
-            return self.error(error("ResourceNotFoundException", message=f"no table {name}"))
+            return _dynamodb(error("ResourceNotFoundException", message=f"no table {name}"))
         names = self._keys[name]
         roles = zip(names, ("HASH", "RANGE"), strict=False)
         table = {
@@ -59,33 +83,24 @@ class DynamoDBTables:
             "KeySchema": [{"AttributeName": one, "KeyType": role} for one, role in roles],
             "AttributeDefinitions": [{"AttributeName": one, "AttributeType": "S"} for one in names],
         }
-        return _typed(200, {"Table": table})
+        return typed_reply(200, {"Table": table})
 
-    def error(self, fault: Fault) -> Reply:
-        kind = f"com.amazonaws.dynamodb.v20120810#{fault.name}"
-        reply = _typed(fault.status, {"__type": kind, "message": fault.message})
-        return Reply(reply.status, reply.body, reply.headers | _retry_after(fault))
-
-    def write(self, fault: Fault | None, body: bytes) -> Reply:
-        """Put all items but those that the fault names; these come back, their attributes in reverse."""
-        if self._null and fault is None:
-            return _typed(200, {"UnprocessedItems": {}})
+    def write(self, body: bytes) -> Reply:
+        """Put all items of a BatchWriteItem to one table."""
+        if self._null:
+            return _ALL_PUT
         try:
             ((name, requests),) = json.loads(body)["RequestItems"].items()
         except ValueError:
-            return self.error(error("SerializationException", message="not JSON"))
+            return _dynamodb(error("SerializationException", message="not JSON"))
         items = [request["PutRequest"]["Item"] for request in requests]
         refused = self._refused(name, items)
         if refused is not None:
-            return self.error(refused)
-        left = []
-        for index, item in enumerate(items):
-            if fault is not None and index in fault.indices:
-                left.append({"PutRequest": {"Item": dict(reversed(item.items()))}})
-            else:
-                self.items[name][self._key(name, item)] = item
-                self.puts += 1
-        return _typed(200, {"UnprocessedItems": {name: left} if left else {}})
+            return _dynamodb(refused)
+        for item in items:
+            self.items[name][self._key(name, item)] = item
+            self.puts += 1
+        return _ALL_PUT
 
     def _refused(self, name: str, items: list[dict[str, Any]]) -> Fault | None:
         if name not in self._keys:
@@ -135,78 +150,68 @@ class OpenSearchIndices:
         """Creation, settings (for the UUID) and refresh are all there is beside the writes."""
         if (method, verb) == ("PUT", "") and index not in self._uuids:
             self.create(index)
-            return _plain(200, {"acknowledged": True, "index": index})
+            return json_reply(200, {"acknowledged": True, "index": index})
         if (method, verb) == ("PUT", ""):
-            return self.error(error("resource_already_exists_exception", message=f"[{index}] already exists"))
+            return _opensearch(
+                error("resource_already_exists_exception", message=f"[{index}] already exists")
+            )
         if (method, verb) == ("GET", "_mapping"):
-            return _plain(200, {index: {"mappings": {}}})
+            return json_reply(200, {index: {"mappings": {}}})
         if index not in self._uuids:
             missing = error("index_not_found_exception", status=404, message=f"no such index [{index}]")
-            return self.error(missing)
+            return _opensearch(missing)
         if verb == "_refresh":
             self.refreshes += 1
-            return _plain(200, {"_shards": {"failed": 0}})
+            return json_reply(200, {"_shards": {"failed": 0}})
         if verb == "_settings":
-            return _plain(200, {index: {"settings": {"index": {"uuid": self._uuids[index]}}}})
-        return self.error(error("illegal_argument_exception", message=f"{method} {verb}: {len(body)} bytes"))
+            return json_reply(200, {index: {"settings": {"index": {"uuid": self._uuids[index]}}}})
+        return _opensearch(error("illegal_argument_exception", message=f"{method} {verb}: {len(body)} bytes"))
 
-    def error(self, fault: Fault) -> Reply:
-        reply = _plain(fault.status, {"error": _cause(fault.name, fault.message), "status": fault.status})
-        return Reply(reply.status, reply.body, reply.headers | _retry_after(fault))
-
-    def write(self, index: str, fault: Fault | None, body: bytes) -> Reply:
-        """Index all documents but those that the fault names. A missing index is made, as usual.
+    def write(self, index: str, body: bytes) -> Reply:
+        """Index all documents. A missing index is made, as usual.
 
         Args:
             index: Where documents go whose action names none; empty: every action has to.
         """
-        if self._null and fault is None:
+        if self._null:
             return self._all_taken(body.count(b"\n") // 2)
-        lines = body.split(b"\n")
-        items = []
-        for place, (action, document) in enumerate(zip(lines[0:-1:2], lines[1::2], strict=True)):
-            if fault is not None and place in fault.indices:
-                items.append(_failed(fault.status, fault.name, fault.message))
-            else:
-                items.append(self._index(index, json.loads(action)["index"], document))
-        return _plain(200, {"errors": any("error" in one["index"] for one in items), "items": items})
+        try:
+            actions = list(actions_of(body))
+        except ValueError as fault:
+            return _opensearch(error("illegal_argument_exception", message=f"Malformed action: {fault}"))
+        items = [self._act(index, action) for action in actions]
+        return json_reply(200, {"errors": any("error" in one["index"] for one in items), "items": items})
 
-    def _index(self, index: str, action: Mapping[str, Any], document: bytes) -> dict[str, Any]:
-        index = action.get("_index", index)
+    def _act(self, index: str, action: Action) -> dict[str, Any]:
+        index = action.said.get("_index", index)
         if index not in self._uuids:
             self.create(index)
-        place, version = (index, action["_id"]), int(action.get("version", 0))
+        place, version = (index, action.said["_id"]), int(action.said.get("version", 0))
         if version and version <= self._versions.get(place, 0):
             return _failed(409, "version_conflict_engine_exception", "current version is higher or equal")
         try:
-            json.loads(document)
+            json.loads(action.source)
         except ValueError as fault:
             return _failed(400, "mapper_parsing_exception", f"failed to parse: {fault}")
         self._versions[place] = version
-        self.documents[index][action["_id"]] = document
+        self.documents[index][action.said["_id"]] = action.source
         self.writes += 1
         return {"index": {"status": 201}}
 
     def _all_taken(self, count: int) -> Reply:
         if count not in self._taken:
-            self._taken[count] = _plain(200, {"errors": False, "items": [{"index": {"status": 201}}] * count})
+            taken = [{"index": {"status": 201}}] * count
+            self._taken[count] = json_reply(200, {"errors": False, "items": taken})
         return self._taken[count]
 
 
-def _cause(name: str, message: str) -> dict[str, str]:
-    return {"type": name, "reason": message}
+def _dynamodb(fault: Fault) -> Reply:
+    return DynamoDB().error(fault)
+
+
+def _opensearch(fault: Fault) -> Reply:
+    return OpenSearch().error(fault)
 
 
 def _failed(status: int, name: str, message: str) -> dict[str, Any]:
-    return {"index": {"status": status, "error": _cause(name, message)}}
-
-
-def _typed(status: int, value: object) -> Reply:
-    body = json.dumps(value, separators=(",", ":")).encode()
-    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": str(zlib.crc32(body))}
-    return Reply(status, body, headers)
-
-
-def _plain(status: int, value: object) -> Reply:
-    body = json.dumps(value, separators=(",", ":")).encode()
-    return Reply(status, body, {"Content-Type": "application/json"})
+    return {"index": {"status": status, "error": cause(error(name, status=status, message=message))}}
