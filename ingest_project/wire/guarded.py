@@ -6,16 +6,17 @@ Knows no vendor. Every call must be safe to repeat: an answer that was lost is a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 from random import Random
 from typing import Self
 
 from ingest_project.core.breaking import BreakerStatus, CircuitBreaker
 from ingest_project.core.errors import (
-    CircuitOpen,
     HarmfulRequest,
     PermanentFailure,
     Throttled,
@@ -23,6 +24,7 @@ from ingest_project.core.errors import (
     Unreachable,
 )
 from ingest_project.core.retrying import RetryPolicy
+from ingest_project.wire.entrance import Course, Entrance, GaveUp, Sleep, Ticket
 from ingest_project.wire.http import Answer, Endpoint, Upload
 from ingest_project.wire.pacing import Pace, Room
 
@@ -43,10 +45,12 @@ CONVICT_AFTER = 2
 
 BLOCK = 256 * 1024
 
+Body = bytes | Path
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
-    """What one call may take.
+    """What calls may take.
 
     Attributes:
         at_once: Calls under way at a time; the endpoint should have as many connections.
@@ -66,7 +70,7 @@ class ServiceStatus:
     Attributes:
         calls: Begun.
         tries: Requests sent for them.
-        failures: Tries that have to be made again.
+        failures: Tries behind which there had to be another.
         given_up: Calls that ended without an answer for lack of tries or time, or with the circuit open.
         harmful: Calls over which the service broke down.
         checks: Requests to see whether the service is well.
@@ -81,26 +85,13 @@ class ServiceStatus:
     breaker: BreakerStatus
 
 
-@dataclass(slots=True, kw_only=True)
-class _Course:
-    """One call on its way."""
-
-    name: str
-    send: Callable[[], Awaitable[Answer]]
-    started: float | None = None
-    tries: int = 0
-    breakdowns: int = 0
-    breakdowns_alone: int = 0
-    alone: bool = field(default=False)
-
-
 class GuardedClient:
     """Calls to one service. Use as ``async with``, or call ``aclose``; one event loop at a time.
 
     Args:
         endpoint: Where; its timeout is that of one try. The client closes it.
         retry: How often and when a failed try is made again.
-        breaker: Of this service; may be shared with other clients of it.
+        breaker: Of this service; other clients of it may share it.
         health: Path that the service answers with 200 when it is well (Tika: ``/version``). With it the
             breaker's probe is this request instead of a caller's, and a request over which the service
             breaks down is told from a service that is down. Empty: there is none.
@@ -113,16 +104,16 @@ class GuardedClient:
         retry: RetryPolicy,
         breaker: CircuitBreaker,
         clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
+        sleep: Sleep,
         rng: Random,
         limits: CallLimits | None = None,
         health: str = "",
     ) -> None:
         self._endpoint, self._retry, self._breaker, self._health = endpoint, retry, breaker, health
-        self._clock, self._sleep, self._rng = clock, sleep, rng
+        self._clock, self._rng = clock, rng
         self._limits = limits or CallLimits()
-        self._pace = Pace(clock, self._limits.rate)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._entrance = Entrance(breaker, Pace(clock, self._limits.rate), sleep)
+        self._room: tuple[asyncio.AbstractEventLoop, Room] | None = None
         self._counts = ServiceStatus(breaker=breaker.status)
 
     async def __aenter__(self) -> Self:
@@ -141,7 +132,7 @@ class GuardedClient:
         return replace(self._counts, breaker=self._breaker.status)
 
     async def call(
-        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | Path = b""
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Body = b""
     ) -> Answer:
         """Make one call and return its answer: any but those that are tried again, and 401 and 403. What a
         404 or 422 means is for the caller to say; it is not held against the service.
@@ -157,202 +148,148 @@ class GuardedClient:
             PermanentFailure: 401, 403, TLS, a file that can't be read, an answer beyond the endpoint's limit.
         """
         name = f"{method} {self._endpoint.url}{target.partition('?')[0]}"
-        course = _Course(name=name, send=lambda: self._send(method, target, headers or {}, body))
-        room = self._room()
+        course = Course(name=name, deadline=self._limits.deadline, clock=self._clock)
         self._count(calls=1)
+        try:
+            return await self._pursue(course, lambda: self._send(method, target, headers or {}, body))
+        except HarmfulRequest:
+            self._count(harmful=1)
+            raise
+        except TransientFailure:
+            self._count(given_up=1)
+            raise
+
+    async def _pursue(self, course: Course, send: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Try after try, each in its turn, with a place in the room that is given up between them."""
+        room = self._place()
         while True:
-            course.alone = bool(self._health) and course.breakdowns >= SUSPECT_AFTER
-            async with _entered(room, alone=course.alone):
-                if course.started is None:
-                    course.started = self._clock()
-                outcome = await self._try(course)
+            alone = bool(self._health) and course.breakdowns >= SUSPECT_AFTER
+            async with room.alone() if alone else room.beside_others():
+                course.start()
+                outcome = await self._try(course, send, alone=alone)
             if isinstance(outcome, Answer):
                 return outcome
             self._count(failures=1)
-            await self._back_off(course, outcome)
+            delay = self._retry.delay(course.tries, self._rng, outcome.retry_after)
+            if delay is None:
+                raise course.gave_up(str(outcome), outcome.retry_after) from outcome
+            await self._entrance.pause(course, delay, str(outcome))
 
-    async def _try(self, course: _Course) -> Answer | TransientFailure:
-        """One try in its turn: the answer, or why there has to be another try."""
-        ticket, probing = await self._admission(course)
+    async def _try(
+        self, course: Course, send: Callable[[], Awaitable[Answer]], *, alone: bool
+    ) -> Answer | TransientFailure:
+        """One try: the answer, or why there has to be another."""
+        ticket = await self._entrance.admit(course)
         course.tries += 1
-        if self._health and (probing or course.alone):
-            unwell = await self._check(ticket)
+        if self._health and (ticket.probe or alone):
+            unwell = await self._check(course, ticket)
             if unwell is not None:
                 return unwell
-            # A good check as the probe has closed the breaker: this call is now one of many.
-            ticket, _ = await self._admission(course)
+            # A good check closes the circuit: behind it this request is one of many.
+            ticket = await self._entrance.admit(course)
         self._count(tries=1)
         try:
-            async with asyncio.timeout(self._left(course)) as time:
-                answer = await course.send()
-        except TimeoutError as error:
-            self._forget(ticket)
-            if not time.expired():
-                raise
-            raise self._given_up(course, f"no answer within {self._limits.deadline:g} s", None) from error
-        except TransientFailure as failure:
-            self._judge(course, ticket, failure, reached=not isinstance(failure, Unreachable))
-            return failure
-        except BaseException:
-            self._forget(ticket)
+            answer = await self._timely(course, ticket, send)
+        except GaveUp:
             raise
-        return self._heard(course, ticket, answer)
-
-    def _heard(self, course: _Course, ticket: int, answer: Answer) -> Answer | TransientFailure:
-        """What a complete answer means."""
+        except TransientFailure as error:
+            reached = not isinstance(error, Unreachable)
+            return self._failed(course, ticket, error, reached=reached, alone=alone)
+        said = f"{course.name}: HTTP {answer.status}: {answer.excerpt()}"
         if answer.status in FAILING:
-            failure = TransientFailure(_said(course.name, answer), retry_after=answer.retry_after)
-            self._hold(failure)
-            self._judge(course, ticket, failure, reached=answer.status == 500)
-            return failure
-        self._breaker.success(ticket)
-        self._wake()
+            failure = TransientFailure(said, retry_after=answer.retry_after)
+            return self._failed(course, ticket, failure, reached=answer.status == 500, alone=alone)
+        self._entrance.success(ticket)
         if answer.status in SLOW_DOWN:
-            throttled = Throttled(_said(course.name, answer), retry_after=answer.retry_after)
-            self._hold(throttled)
-            return throttled
+            self._entrance.hold(answer.retry_after)
+            return Throttled(said, retry_after=answer.retry_after)
         if answer.status in NOT_US:
-            raise PermanentFailure(_said(course.name, answer))
+            raise PermanentFailure(said)
         return answer
 
-    def _judge(self, course: _Course, ticket: int, failure: TransientFailure, *, reached: bool) -> None:
-        """Whose fault a failed try is: the service's, or, where it had nothing else to do and was well just
-        before, that of the request.
+    def _failed(
+        self, course: Course, ticket: Ticket, failure: TransientFailure, *, reached: bool, alone: bool
+    ) -> TransientFailure:
+        """Whose fault a failed try is: the service's, or, where that was well just before and had nothing
+        else to do, the request's.
 
         Raises:
-            HarmfulRequest: It happened often enough.
+            HarmfulRequest: It was the request's often enough.
         """
+        self._entrance.hold(failure.retry_after)
         course.breakdowns += reached
-        if not (course.alone and reached):
-            self._breaker.failure(ticket, str(failure), retry_after=failure.retry_after)
-            self._wake()
-            return
-        self._forget(ticket)
+        if not (alone and reached):
+            self._entrance.failure(ticket, failure)
+            return failure
+        self._entrance.forget(ticket)
         course.breakdowns_alone += 1
-        if course.breakdowns_alone >= CONVICT_AFTER:
-            self._count(harmful=1)
-            raise HarmfulRequest(
-                f"{course.name}: broke down over this request {course.breakdowns} times, "
-                f"{CONVICT_AFTER} of them well before it and busy with nothing else: {failure}"
-            ) from failure
+        if course.breakdowns_alone < CONVICT_AFTER:
+            return failure
+        raise HarmfulRequest(
+            f"{course.name}: the service broke down over this request {course.breakdowns} times, "
+            f"{course.breakdowns_alone} of them well before and busy with nothing else: {failure}"
+        ) from failure
 
-    async def _check(self, ticket: int) -> TransientFailure | None:
-        """Is the service well? ``None``: yes. Counts for the breaker."""
+    async def _check(self, course: Course, ticket: Ticket) -> TransientFailure | None:
+        """Is the service well? ``None``: yes."""
         self._count(checks=1)
         try:
-            answer = await self._send("GET", self._health, {}, b"")
+            answer = await self._timely(course, ticket, lambda: self._send("GET", self._health, {}, b""))
+        except GaveUp:
+            raise
         except TransientFailure as error:
             failure = error
-        except BaseException:
-            self._forget(ticket)
-            raise
         else:
             if answer.status == 200:
-                self._breaker.success(ticket)
-                self._wake()
+                self._entrance.success(ticket)
                 return None
-            failure = TransientFailure(_said(self._health, answer), retry_after=answer.retry_after)
-        self._breaker.failure(ticket, str(failure), retry_after=failure.retry_after)
-        self._wake()
+            said = f"GET {self._endpoint.url}{self._health}: HTTP {answer.status}: {answer.excerpt()}"
+            failure = TransientFailure(said, retry_after=answer.retry_after)
+        self._entrance.failure(ticket, failure)
         return failure
 
-    async def _admission(self, course: _Course) -> tuple[int, bool]:
-        """Wait for pace and breaker. The breaker's ticket, and whether it is for its probe."""
-        while True:
-            if self._breaker.ready:
-                await self._pause(course, self._pace.reserve(), "the service asked for a pause")
-                probing = self._breaker.status.open_for > 0 or self._breaker.state != "closed"
-                ticket = self._breaker.admit()
-                if ticket is not None:
-                    return ticket, probing
-            else:
-                await self._until_ready(course)
+    async def _timely(self, course: Course, ticket: Ticket, send: Callable[[], Awaitable[Answer]]) -> Answer:
+        """A request within the call's time. What says nothing about the service gives the ticket back.
 
-    async def _until_ready(self, course: _Course) -> None:
-        wait = self._breaker.wait()
-        if wait > 0 and wait < self._left(course):
-            await self._sleep(wait)
-        elif wait > 0 or self._left(course) <= 0:
-            self._count(given_up=1)
-            status = self._breaker.status
-            raise CircuitOpen(
-                f"{course.name}: left alone for {wait:.0f} s more after {status.failures} failures in a row, "
-                f"the last: {status.reason}",
-                retry_after=wait,
-            )
-        else:
-            await self._turned.wait()
+        Raises:
+            GaveUp: The call's time is over.
+            TransientFailure: The endpoint's; the ticket is still out.
+        """
+        try:
+            async with asyncio.timeout(course.left):
+                return await send()
+        except TimeoutError as error:
+            self._entrance.forget(ticket)
+            raise course.gave_up("no answer in its time") from error
+        except TransientFailure:
+            raise
+        except BaseException:
+            self._entrance.forget(ticket)
+            raise
 
-    async def _back_off(self, course: _Course, failure: TransientFailure) -> None:
-        delay = self._retry.delay(course.tries, self._rng, failure.retry_after)
-        if delay is None:
-            raise self._given_up(course, str(failure), failure.retry_after) from failure
-        await self._pause(course, delay, str(failure))
+    async def _send(self, method: str, target: str, headers: Mapping[str, str], body: Body) -> Answer:
+        if isinstance(body, bytes):
+            return await self._endpoint.send(method, target, headers, body)
+        try:
+            file = await asyncio.to_thread(body.open, "rb")
+        except OSError as error:
+            raise PermanentFailure(f"{body}: {error.strerror}") from error
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            async with aclosing(_blocks(file)) as blocks:
+                return await self._endpoint.send(method, target, headers, Upload(size=size, blocks=blocks))
 
-    async def _pause(self, course: _Course, seconds: float, why: str) -> None:
-        if seconds >= self._left(course):
-            raise self._given_up(course, why, seconds)
-        if seconds > 0:
-            await self._sleep(seconds)
-
-    def _given_up(self, course: _Course, why: str, retry_after: float | None) -> TransientFailure:
-        self._count(given_up=1)
-        spent = self._limits.deadline - self._left(course)
-        return TransientFailure(
-            f"{course.name}: gave up after {course.tries} tries and {spent:.0f} s: {why}",
-            retry_after=retry_after,
-        )
-
-    def _left(self, course: _Course) -> float:
-        """Seconds that the call may still take."""
-        started = self._clock() if course.started is None else course.started
-        return started + self._limits.deadline - self._clock()
-
-    def _hold(self, failure: TransientFailure) -> None:
-        """What the server asks of one caller it asks of all."""
-        if failure.retry_after:
-            self._pace.hold(failure.retry_after)
-
-    def _forget(self, ticket: int) -> None:
-        self._breaker.forget(ticket)
-        self._wake()
-
-    def _wake(self) -> None:
-        """The breaker may have changed: whoever waits for a probe's end looks again."""
-        self._turned.set()
-        self._turned = asyncio.Event()
-
-    def _room(self) -> Room:
+    def _place(self) -> Room:
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop, self._space, self._turned = loop, Room(self._limits.at_once), asyncio.Event()
-        return self._space
+        if self._room is None or self._room[0] is not loop:
+            self._room = loop, Room(self._limits.at_once)
+        return self._room[1]
 
     def _count(self, **more: int) -> None:
         counts = self._counts
         self._counts = replace(counts, **{name: getattr(counts, name) + n for name, n in more.items()})
 
-    async def _send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Path
-    ) -> Answer:
-        if isinstance(body, bytes):
-            return await self._endpoint.send(method, target, headers, body)
-        try:
-            size = (await asyncio.to_thread(body.stat)).st_size
-        except OSError as error:
-            raise PermanentFailure(f"{body}: {error.strerror}") from error
-        return await self._endpoint.send(method, target, headers, Upload(size=size, blocks=_blocks(body)))
 
-
-def _entered(room: Room, *, alone: bool) -> AbstractAsyncContextManager[None]:
-    return room.alone() if alone else room.beside_others()
-
-
-def _said(name: str, answer: Answer) -> str:
-    return f"{name}: HTTP {answer.status}: {answer.excerpt()}"
-
-
-async def _blocks(path: Path) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(path.open, "rb") as file:
-        while block := await asyncio.to_thread(file.read, BLOCK):
-            yield block
+async def _blocks(file: BufferedReader) -> AsyncGenerator[bytes]:
+    while block := await asyncio.to_thread(file.read, BLOCK):
+        yield block

@@ -10,10 +10,16 @@ import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Self, TypeVar
 
-from ingest_project.core.errors import ConfigurationError, PermanentFailure, TransientFailure
+from ingest_project.core.errors import (
+    AnswerTooLarge,
+    ConfigurationError,
+    PermanentFailure,
+    TransientFailure,
+    Unreachable,
+)
 from ingest_project.wire.answer import Answer
 from ingest_project.wire.exchange import TooMuch
-from ingest_project.wire.pool import Origin, Pool, Upload
+from ingest_project.wire.pool import NoConnection, Origin, Pool, Upload
 
 __all__ = ["Answer", "Endpoint", "Upload", "run"]
 
@@ -68,8 +74,10 @@ class Endpoint:
         """One request. ``target`` is the encoded path and query behind the base URL.
 
         Raises:
+            Unreachable: No connection could be made.
             TransientFailure: No complete answer came; the request may or may not have taken effect.
-            PermanentFailure: The server's certificate is not trusted, or its answer is too large.
+            AnswerTooLarge: It is larger than this endpoint takes.
+            PermanentFailure: The server's certificate is not trusted, or the two sides do not agree on TLS.
         """
         pool = self._pool
         if pool is None or pool.origin.url != self.url or pool.loop is not asyncio.get_running_loop():
@@ -80,8 +88,12 @@ class Endpoint:
             answer = await pool.ask(method, target, headers, body, self._most)
         except ssl.SSLCertVerificationError as error:
             raise PermanentFailure(f"{self.url}: certificate not trusted: {error}") from error
+        except ssl.SSLError as error:
+            raise PermanentFailure(f"{self.url}: TLS: {error}") from error
+        except NoConnection as error:
+            raise Unreachable(f"{self.url}: {error}") from error
         except TooMuch as error:
-            raise PermanentFailure(f"{self.url}: {error}") from error
+            raise AnswerTooLarge(f"{self.url}: {error}") from error
         except TimeoutError as error:
             raise TransientFailure(f"{self.url}: no answer within {self._timeout:g} s") from error
         except OSError as error:

@@ -20,6 +20,10 @@ KEPT_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
 
 
+class NoConnection(ConnectionError):
+    """Nothing was sent: there is no connection to send it over."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """A request body that is sent while it is read.
@@ -89,7 +93,9 @@ class Pool:
         """One request.
 
         Raises:
-            TimeoutError, OSError, ssl.SSLError: No complete answer came.
+            NoConnection: Nothing was sent.
+            ssl.SSLError: The two sides do not agree on TLS.
+            TimeoutError, OSError: No complete answer came.
             TooMuch: The answer is larger than ``most`` bytes.
         """
         whole = body if isinstance(body, bytes) else b""
@@ -141,10 +147,21 @@ class Pool:
 
     async def _connect(self) -> Exchange:
         origin, loop = self.origin, self.loop
-        async with asyncio.timeout(min(CONNECT_SECONDS, self._timeout)):
-            _, exchange = await loop.create_connection(
-                lambda: Exchange(loop), origin.host, origin.port, ssl=self._tls
-            )
+        seconds = min(CONNECT_SECONDS, self._timeout)
+        try:
+            async with asyncio.timeout(seconds):
+                _, exchange = await loop.create_connection(
+                    lambda: Exchange(loop), origin.host, origin.port, ssl=self._tls
+                )
+        except ssl.SSLEOFError as error:
+            # A server that goes away meanwhile; every other trouble with TLS is one of configuration.
+            raise NoConnection(f"TLS: {error}") from error
+        except ssl.SSLError:
+            raise
+        except TimeoutError as error:
+            raise NoConnection(f"no connection within {seconds:g} s") from error
+        except OSError as error:
+            raise NoConnection(f"{type(error).__name__}: {error}") from error
         return exchange
 
     def _watch(self, exchange: Exchange) -> None:
