@@ -145,9 +145,9 @@ class Flight:
         while not self._roomy(batch):
             await self._news()
         before = {self._flying[key] for key in cut.hashes if key in self._flying}
-        if not before and not self._gate.try_enter():
+        if not before and not self._gate.try_enter(batch.bodies):
             try:
-                await self._gate.enter()
+                await self._gate.enter(batch.bodies)
             except BaseException:
                 self._budget.give(batch.size)
                 raise
@@ -171,7 +171,7 @@ class Flight:
         try:
             if before:
                 await self.idle(asyncio.wait(before))
-                await self.idle(self._gate.enter())
+                await self.idle(self._gate.enter(batch.bodies))
                 inside = True
             await self.courier.deliver(cut, batch)
             self.steps.settle(cut)

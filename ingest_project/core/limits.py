@@ -3,7 +3,7 @@ sleeps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from itertools import accumulate
 from threading import Lock
@@ -22,15 +22,24 @@ class BatchLimits:
 
     Attributes:
         overhead: Bytes that each item adds to the request beside its body (a comma, a line break).
+        unit: Bytes of one unit of the target's quota; 0: each item is one.
     """
 
     count: int
     bytes: int
     overhead: int = 1
+    unit: int = 0
 
     def __post_init__(self) -> None:
-        if self.count < 1 or self.bytes < 1 or self.overhead < 0:
+        if self.count < 1 or self.bytes < 1 or self.overhead < 0 or self.unit < 0:
             raise ValueError(f"a request must hold at least one item and one byte: {self}")
+
+    def cost(self, bodies: Sequence[Sized]) -> int:
+        """Units of the target's quota that these bodies take: whole ones an item."""
+        unit = self.unit
+        if not unit:
+            return len(bodies)
+        return sum(map(len, bodies)) if unit == 1 else sum(-(-len(body) // unit) for body in bodies)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

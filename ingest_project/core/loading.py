@@ -12,10 +12,11 @@ from random import Random
 
 from ingest_project.core.delivering import Courier, Gate, Offload, Sleep
 from ingest_project.core.flight import Flight
+from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.model import Claim, Counts, Work
 from ingest_project.core.ports import Clock, ItemStream, Ledger, Progress, Sink
-from ingest_project.core.retrying import RateGovernor, RetryPolicy
+from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.stepping import LoadSettings, Steps
 
 __all__ = ["LoadResult", "LoadSettings", "Loader"]
@@ -66,7 +67,7 @@ class Loader:
         offload: Offload = asyncio.to_thread,
     ) -> None:
         self._sink, self._ledger, self._retry, self._budget = sink, ledger, retry, budget
-        self._governor, self._gate = governor, Gate(governor)
+        self._gate = Gate(governor, sink.limits, sleep)
         self._clock, self._sleep, self._rng = clock, sleep, rng
         self._settings, self._offload = settings or LoadSettings(), offload
 
@@ -135,8 +136,8 @@ class Loader:
             stream=stream,
             retry=self._retry,
             gate=self._gate,
-            governor=self._governor,
             account=flight,
+            clock=self._clock,
             sleep=self._sleep,
             rng=self._rng,
             offload=self._offload,

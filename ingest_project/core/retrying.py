@@ -1,11 +1,10 @@
-"""When to try again: retry policy, verdicts and rate governor. Pure; knows no vendor error.
+"""When to try again: retry policy and verdicts. Pure; knows no vendor error.
 
-Clock and random numbers are handed in; nobody here sleeps or sends.
+Random numbers are handed in; nobody here sleeps or sends. How fast is decided in governing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -36,7 +35,8 @@ class RetryPolicy:
     """Exponential backoff with full jitter: uniform in [0, min(cap, base * factor ** (n - 1))] after try n.
 
     Attributes:
-        attempts: Tries in a row without any progress before giving up; at least 1.
+        attempts: Tries in a row without any progress before giving up; at least 1. What progress is, is the
+            caller's to say.
     """
 
     base: float = 0.5
@@ -51,108 +51,42 @@ class RetryPolicy:
     def delay(self, attempt: int, rng: Random, retry_after: float | None = None) -> float | None:
         """Seconds to wait after the ``attempt``-th try failed; ``None``: give up. The server's advice is the
         least."""
-        if attempt >= self.attempts:
-            return None
+        return None if attempt >= self.attempts else self.wait(attempt, rng, retry_after)
+
+    def wait(self, attempt: int, rng: Random, retry_after: float | None = None) -> float:
+        """``delay`` of a policy that never gives up."""
         ceiling = min(self.cap, self.base * self.factor ** min(attempt - 1, 64))
         return max(retry_after or 0.0, rng.uniform(0.0, ceiling))
 
 
-class RateGovernor:
-    """How many requests in flight and how many items a second: grows until the target objects, then stays
-    close.
+class Patience:
+    """Counts the tries of one batch: how long it waits, and when it gives up.
 
-    Window: doubles each round trip until the first objection, is halved at most once in ``calm`` seconds,
-    then grows by one request a round trip; always within [1, most].
+    The wait grows with the tries in a row that brought this batch nothing. Given up is after
+    ``policy.attempts`` of them, those not counted which the target refused for the rate while it took
+    something of others: the rate is too high then, not the target out of order. Others come to their end, so
+    the tries are finite all the same.
 
-    Pace: unlimited until the first objection that a measurement stands behind. An objection lowers it to
-    ``backoff`` times what the target took lately, or by as much when the target took nearly everything; then
-    it
-    climbs along a cubic: back at the old value after ``recovery`` seconds, slow around it, ever faster beyond
-        it.
-
-    Args:
-        most: Largest window.
-        start: First window.
+    Attributes:
+        tries: In a row, without progress of this batch.
     """
 
-    LONGEST_WAIT = 2.0
-    """Seconds: however low the pace, one batch may be sent in that time."""
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self.tries = self._counted = 0
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        *,
-        most: int = 64,
-        start: int = 8,
-        calm: float = 0.5,
-        backoff: float = 0.9,
-        recovery: float = 4.0,
-    ) -> None:
-        if most < 1:
-            raise ValueError(f"at least one request must be in flight, not {most}")
-        self._clock, self._most = clock, float(most)
-        self._calm, self._backoff, self._recovery = calm, backoff, recovery
-        self._window = float(max(1, min(start, most)))
-        self._slow_start = True
-        now = clock()
-        self._objected, self._ready, self._since = now - calm, now, now
-        self._taken = self._refused = 0
-        self._rate, self._share = 0.0, 0.0
-        self._former = self._low = 0.0
+    def tried(self, *, progress: bool, excused: bool) -> None:
+        """One try failed, at least in part.
 
-    @property
-    def window(self) -> int:
-        """Requests that may be in flight now."""
-        return int(self._window)
+        Args:
+            progress: Some of the batch was taken.
+            excused: The target asked for a lower rate, and took something of others since the last try.
+        """
+        self.tries = 1 if progress else self.tries + 1
+        self._counted = 1 if progress else self._counted + (not excused)
 
-    @property
-    def pace(self) -> float | None:
-        """Items a second now, ``None`` while nothing limits them."""
-        return self._pace(self._clock()) if self._former else None
-
-    def delay(self, items: int) -> float:
-        """Reserve ``items`` and return the seconds to wait before they are sent."""
-        if not self._former:
-            return 0.0
-        now = self._clock()
-        begin = max(self._ready, now)
-        self._ready = begin + min(items / self._pace(now), self.LONGEST_WAIT)
-        return begin - now
-
-    def report(self, taken: int, refused: int, *, throttled: bool) -> None:
-        """Tell what became of one request: items taken, items not taken this time, and whether the target
-        objected to the rate."""
-        now = self._clock()
-        self._taken += taken
-        self._refused += refused
-        if now - self._since >= self._calm:
-            self._measure(now)
-        if throttled:
-            self._object(now)
-        elif self._window < self._most:
-            self._window = min(self._most, self._window + (1.0 if self._slow_start else 1.0 / self._window))
-
-    def _measure(self, now: float) -> None:
-        total = self._taken + self._refused
-        self._rate = self._taken / (now - self._since)
-        self._share = self._refused / total if total else 0.0
-        self._taken, self._refused, self._since = 0, 0, now
-
-    def _object(self, now: float) -> None:
-        wait = self._calm if self._former else self._calm / 5
-        if now - self._objected < wait:
-            return
-        if now - self._since >= wait:
-            self._measure(now)
-        former = self._pace(now) if self._former else self._rate
-        self._objected, self._slow_start = now, False
-        self._window = max(1.0, self._window / 2)
-        if former:
-            # A target that refuses much takes what it can: the measured rate is its capacity.
-            self._former = min(former, self._rate) if self._share > 0.2 else former
-            self._former = max(1.0, self._former)
-            self._low = self._former * self._backoff
-
-    def _pace(self, now: float) -> float:
-        rest = 1.0 - (now - self._objected) / self._recovery
-        return self._former - (self._former - self._low) * rest**3
+    def delay(self, rng: Random, retry_after: float | None = None) -> float | None:
+        """Seconds until the next try; ``None``: give up."""
+        if self._counted >= self._policy.attempts:
+            return None
+        return self._policy.wait(self.tries, rng, retry_after)

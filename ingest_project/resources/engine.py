@@ -21,12 +21,13 @@ from ingest_project.core.errors import (
     PermanentFailure,
     TransientFailure,
 )
+from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.loading import Loader, LoadResult, LoadSettings
 from ingest_project.core.model import Chunk, Counts, KeySchema, Work
 from ingest_project.core.outcomes import BUSY, FAILED, SEALED, STOPPED, ChunkOutcome
 from ingest_project.core.ports import Progress, Sink
-from ingest_project.core.retrying import RateGovernor, RetryPolicy
+from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.streaming import PartStream
 from ingest_project.core.validating import Validator, ValidatorSettings
 from ingest_project.formats.bulk import key_reader

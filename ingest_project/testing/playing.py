@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ingest_project.core.delivering import Offload
+from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import BatchLimits, MemoryBudget
 from ingest_project.core.loading import Loader, LoadResult, LoadSettings
 from ingest_project.core.model import Work
 from ingest_project.core.ports import ItemStream, Ledger, Progress, Sink
-from ingest_project.core.retrying import RateGovernor, RetryPolicy
+from ingest_project.core.retrying import RetryPolicy
 from ingest_project.testing.doubles_ledger import InMemoryLedger
 from ingest_project.testing.doubles_mortal import MortalLedger
 from ingest_project.testing.doubles_sink import InMemorySink

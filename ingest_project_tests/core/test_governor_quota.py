@@ -8,10 +8,11 @@ from random import Random
 
 import pytest
 
+from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import BatchLimits, MemoryBudget
 from ingest_project.core.loading import Loader, LoadSettings
 from ingest_project.core.model import Batch, WriteReport
-from ingest_project.core.retrying import RateGovernor, RetryPolicy
+from ingest_project.core.retrying import RetryPolicy
 from ingest_project.testing.doubles import FakeClock, InMemoryLedger, inline
 from ingest_project.testing.doubles_stream import ListStream
 from ingest_project.testing.samples import sample_chunk, sample_work

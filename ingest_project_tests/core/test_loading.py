@@ -20,10 +20,11 @@ from ingest_project.core.errors import (
     SourceChanged,
     TransientFailure,
 )
+from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import BatchLimits, MemoryBudget
 from ingest_project.core.loading import Loader, LoadSettings
 from ingest_project.core.model import Batch, Chunk, Claim, Counts, Position, Rejection, WriteReport
-from ingest_project.core.retrying import RateGovernor, RetryPolicy
+from ingest_project.core.retrying import RetryPolicy
 from ingest_project.testing.doubles import FakeClock, InMemoryLedger, InMemorySink, ListStream, MortalLedger
 from ingest_project.testing.faults import Answer, FaultScript, KillPoint, Life
 from ingest_project.testing.playing import Stage

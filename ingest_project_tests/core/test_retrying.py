@@ -19,7 +19,7 @@ from ingest_project.core.errors import (
     Throttled,
     TransientFailure,
 )
-from ingest_project.core.retrying import RateGovernor, RetryPolicy, Verdict, verdict
+from ingest_project.core.retrying import RetryPolicy, Verdict, verdict
 from ingest_project.testing.doubles import FakeClock
 
 
@@ -80,74 +80,3 @@ def test_a_policy_without_an_end_is_refused(make: Callable[[], RetryPolicy]) -> 
 )
 def test_each_error_has_one_verdict(error: Exception, expected: Verdict) -> None:
     assert expected == verdict(error)
-
-
-def test_the_window_doubles_each_round_trip_until_the_first_objection() -> None:
-    governor = RateGovernor(FakeClock(), most=64, start=8)
-    for _ in range(8):
-        governor.report(25, 0, throttled=False)
-    assert governor.window == 16
-    for _ in range(200):
-        governor.report(25, 0, throttled=False)
-    assert governor.window == 64
-
-
-def test_objections_of_one_moment_halve_the_window_once() -> None:
-    clock = FakeClock()
-    governor = RateGovernor(clock, most=64, start=64)
-    for _ in range(30):
-        governor.report(0, 25, throttled=True)
-    assert governor.window == 32
-    clock.advance(1)
-    governor.report(0, 25, throttled=True)
-    assert governor.window == 16
-
-
-def test_the_window_stays_between_one_and_the_most() -> None:
-    clock = FakeClock()
-    governor = RateGovernor(clock, most=3)
-    for _ in range(20):
-        clock.advance(1)
-        governor.report(0, 25, throttled=True)
-    assert governor.window == 1
-    for _ in range(100):
-        governor.report(1, 0, throttled=False)
-    assert governor.window == 3
-
-
-def test_after_an_objection_the_window_grows_by_one_a_round_trip() -> None:
-    clock = FakeClock()
-    governor = RateGovernor(clock, most=64, start=20)
-    clock.advance(1)
-    governor.report(0, 25, throttled=True)
-    for _ in range(10):
-        governor.report(25, 0, throttled=False)
-    assert 10 <= governor.window <= 11
-
-
-def test_nobody_waits_before_the_first_objection() -> None:
-    governor = RateGovernor(FakeClock())
-    assert [governor.delay(1000) for _ in range(50)] == [0.0] * 50
-
-
-def test_the_pace_is_kept_item_by_item() -> None:
-    clock = FakeClock()
-    governor = RateGovernor(clock, backoff=1.0)
-    for _ in range(10):
-        clock.advance(0.1)
-        governor.report(100, 0, throttled=False)
-    governor.report(0, 25, throttled=True)
-    assert pytest.approx(governor.pace, rel=0.2) == 1000
-    pace = governor.pace or 0.0
-    waits = [governor.delay(100) for _ in range(4)]
-    assert [0.0, 100 / pace, 200 / pace, 300 / pace] == pytest.approx(waits)
-
-
-def test_however_low_the_pace_a_batch_goes_out_within_two_seconds() -> None:
-    clock = FakeClock()
-    governor = RateGovernor(clock)
-    for _ in range(20):
-        clock.advance(1)
-        governor.report(0, 25, throttled=True)
-    governor.delay(1000)
-    assert governor.delay(1000) <= RateGovernor.LONGEST_WAIT
