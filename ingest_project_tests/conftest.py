@@ -1,6 +1,7 @@
-"""Fixtures of the whole suite: the embedded servers (once a session), unique names, a clean environment.
+"""Fixtures of the whole suite: clients of the servers, unique names, a clean environment.
 
-A server that cannot be had skips its tests with the reason; with INGEST_REQUIRE_SERVERS=1 it fails them.
+The servers come from our own plugin. One that cannot be had skips its tests with the reason; with
+INGEST_REQUIRE_SERVERS=1 it fails them.
 """
 
 from __future__ import annotations
@@ -9,41 +10,34 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from ingest_project import local
-from ingest_project.core.errors import IngestError
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_s3.client import S3Client
 
+    from ingest_project.testing.running import RunningServer
+
 hypothesis_settings.register_profile(
     "fixed", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("fixed")
 
-SERVER_FIXTURES = frozenset({"services"})
+pytest_plugins = ["ingest_project.testing.plugin"]
 REQUIRE_SERVERS = os.environ.get("INGEST_REQUIRE_SERVERS", "") == "1"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever takes a server is marked ``servers``: nobody forgets it."""
-    for item in items:
-        if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.servers)
-
-
-def missing(reason: str) -> NoReturn:
-    """A server is not to be had: a skip on a bare machine, a failure where all are required."""
-    if REQUIRE_SERVERS:
-        pytest.fail(f"INGEST_REQUIRE_SERVERS=1, but {reason}", pytrace=False)
-    pytest.skip(reason)
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The environment of a CI run asks for all servers."""
+    config.option.require_servers = config.option.require_servers or REQUIRE_SERVERS
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,31 +56,29 @@ def clean_environment() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def services(tmp_path_factory: pytest.TempPathFactory, clean_environment: None) -> Iterator[local.Stack]:
-    """All three embedded servers on free ports; stopped by pid at the end of the session."""
-    home = tmp_path_factory.mktemp("services")
-    try:
-        stack = local.up(home, usual_ports=False, tied=True)
-    except IngestError as error:
-        local.down(home, grace=0.5)
-        missing(str(error))
-    yield stack
-    local.down(home, grace=0.5)
+def services(seaweedfs: RunningServer, moto: RunningServer, osmem: RunningServer) -> local.Stack:
+    """All three embedded servers, as `ingest services up` would give them."""
+    names = {"s3": seaweedfs, "dynamodb": moto, "opensearch": osmem}
+    servers = {
+        name: local.Running(name=name, mark=server.mark, ports={"http": server.port})
+        for name, server in names.items()
+    }
+    return local.Stack(home=Path(os.devnull), servers=servers, bucket=local.DEFAULT_BUCKET)
 
 
 @pytest.fixture(scope="session")
-def s3_endpoint(services: local.Stack) -> str:
-    return services.servers["s3"].endpoint
+def s3_endpoint(seaweedfs: RunningServer) -> str:
+    return seaweedfs.url
 
 
 @pytest.fixture(scope="session")
-def dynamodb_endpoint(services: local.Stack) -> str:
-    return services.servers["dynamodb"].endpoint
+def dynamodb_endpoint(moto: RunningServer) -> str:
+    return moto.url
 
 
 @pytest.fixture(scope="session")
-def opensearch_url(services: local.Stack) -> str:
-    return services.servers["opensearch"].endpoint
+def opensearch_url(osmem: RunningServer) -> str:
+    return osmem.url
 
 
 def _boto(service: Any, endpoint: str) -> Any:

@@ -22,8 +22,9 @@ MODULE_LINES = 320
 FUNCTION_LINES = 40
 
 _ADAPTERS = {"core", "formats", "wire"}
-_STORES = {"core", "formats", "wire", "sources", "sinks", "ledgers", "testing"}
-_WIRING = _STORES | {"local", "resources", "io_managers", "orchestration"}
+_STORES = _ADAPTERS | {"sources", "sinks", "ledgers"}
+_DESKS = _STORES | {"local", "testing"}
+_WIRING = _DESKS | {"resources", "io_managers", "orchestration"}
 MAY_IMPORT = {
     "core": set[str](),
     "formats": {"core"},
@@ -31,11 +32,11 @@ MAY_IMPORT = {
     "sources": _ADAPTERS,
     "sinks": _ADAPTERS,
     "ledgers": _ADAPTERS,
-    # The laws look at adapters; no adapter looks back.
-    "testing": _ADAPTERS | {"sources", "sinks", "ledgers"},
     "local": _STORES,
-    "resources": _STORES | {"local"},
-    "io_managers": _STORES | {"local", "resources"},
+    # The laws look at adapters and the plugin at servers; none of them looks back.
+    "testing": _STORES | {"local"},
+    "resources": _DESKS,
+    "io_managers": _DESKS | {"resources"},
     "orchestration": _WIRING,
     "entities": _WIRING,
     "": _WIRING | {"entities", ""},

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ingest_project_tests import postgres
-from ingest_project_tests.conftest import missing
+from ingest_project.local.postgresql import database
+from ingest_project.testing.running import RunningServer
 
 PROJECT = Path(__file__).resolve().parents[1]
 SQLITE = PROJECT / "dagster.yaml"
@@ -61,16 +61,12 @@ def test_the_instance_file_loads_on_sqlite(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def postgres_database() -> Iterator[str]:
-    programs = postgres.programs()
-    if programs is None:
-        missing("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with postgres.running(programs) as server, postgres.database(server) as url:
+def postgres_database(postgresql: RunningServer) -> Iterator[str]:
+    with database(postgresql.url) as url:
         yield url
 
 
 @pytest.mark.dagster
-@pytest.mark.servers
 def test_the_instance_file_loads_on_postgresql(
     tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,14 @@
-"""The embedded services for one machine: start, health, stop."""
+"""The servers of one machine: obtain, start, health, stop."""
 
-from ingest_project.local.services import DEFAULT_BUCKET, ServiceFailed, ServiceStatus, down, status, up
+from ingest_project.local.services import (
+    DEFAULT_BUCKET,
+    ServiceFailed,
+    ServiceStatus,
+    down,
+    obtain,
+    status,
+    up,
+)
 from ingest_project.local.state import Running, Stack, read_running, read_stack
 
 __all__ = [
@@ -10,6 +18,7 @@ __all__ = [
     "ServiceStatus",
     "Stack",
     "down",
+    "obtain",
     "read_running",
     "read_stack",
     "status",

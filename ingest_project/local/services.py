@@ -1,4 +1,4 @@
-"""Start, look at and stop the embedded servers of one state folder. Idempotent, and bounded in time.
+"""Start, look at and stop the servers of one state folder. Idempotent, and bounded in time.
 
 One lock file a folder keeps two callers from starting the same server twice.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +16,10 @@ from ingest_project.core.errors import ConfigurationError, TransientFailure
 from ingest_project.core.ports import Clock
 from ingest_project.local import processes
 from ingest_project.local.buckets import ensure_bucket
+from ingest_project.local.cache import default_cache
+from ingest_project.local.catalogue import EMBEDDED, SERVERS
 from ingest_project.local.ports import choose
-from ingest_project.local.servers import SERVERS, Server
+from ingest_project.local.servers import Place, Server
 from ingest_project.local.state import Running, Stack, read_running, read_stack, write_stack
 
 DEFAULT_BUCKET = "ingest"
@@ -26,7 +28,7 @@ LOG_LIMIT = 32 * 1024 * 1024
 
 
 class ServiceFailed(TransientFailure):
-    """An embedded server did not come up; its log says why."""
+    """A server did not come up; its log says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,9 @@ class ServiceStatus:
 def up(
     home: Path,
     *,
-    names: Collection[str] = ("s3", "dynamodb", "opensearch"),
+    names: Collection[str] = EMBEDDED,
+    settings: Mapping[str, Mapping[str, str]] | None = None,
+    cache: Path | None = None,
     bucket: str = DEFAULT_BUCKET,
     usual_ports: bool = True,
     tied: bool = False,
@@ -58,23 +62,24 @@ def up(
 
     Args:
         home: State folder; made when missing.
+        settings: Server name -> words of its own configuration, for those that are started now.
+        cache: Where what is not installed is fetched to; the platform's cache folder by default.
         usual_ports: Prefer the usual ports; the ports of the last start come before them in any case.
         tied: End the servers together with the calling thread (Linux): for tests.
-        timeout: Seconds for all of it.
+        timeout: Seconds for all of it but the fetching.
 
     Raises:
         ServiceFailed: A server did not come up in time; the message names its log and its last words.
-        ConfigurationError: A server is not installed, or a name is unknown.
+        ServerMissing: A server cannot be had on this machine.
+        ConfigurationError: A name is unknown, or a setting impossible.
     """
-    unknown = set(names) - set(SERVERS)
-    if unknown:
-        raise ConfigurationError(
-            f"unknown service {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}"
-        )
+    programs = obtain(names, cache)
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     deadline = clock() + timeout
-    launcher = _Launcher(home=home, usual_ports=usual_ports, tied=tied)
+    launcher = _Launcher(
+        home=home, usual_ports=usual_ports, tied=tied, programs=programs, settings=settings or {}
+    )
     with _locked(home, deadline, clock, sleep):
         for attempt in range(1, _ATTEMPTS + 1):
             stack = launcher.start([SERVERS[name] for name in SERVERS if name in names])
@@ -90,6 +95,22 @@ def up(
     return stack
 
 
+def obtain(names: Collection[str], cache: Path | None = None) -> Mapping[str, Path]:
+    """Fetch what is not there yet; server name -> its program. Starts nothing.
+
+    Raises:
+        ServerMissing: A server cannot be had on this machine.
+        ConfigurationError: A name is unknown.
+    """
+    unknown = set(names) - set(SERVERS)
+    if unknown:
+        raise ConfigurationError(
+            f"unknown service {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}"
+        )
+    place = cache or default_cache()
+    return {name: server.obtain(place) for name, server in SERVERS.items() if name in names}
+
+
 def down(home: Path, *, grace: float | None = None) -> dict[str, str]:
     """Stop what runs, by pid; asks first, forces after ``grace`` seconds (default: what each server needs).
 
@@ -103,8 +124,9 @@ def down(home: Path, *, grace: float | None = None) -> dict[str, str]:
         stack = read_stack(home)
         outcome = {}
         for name in reversed(list(stack.servers)):
-            wait = SERVERS[name].grace if grace is None else grace
-            outcome[name] = processes.stop(stack.servers[name].mark, grace=wait)
+            server = SERVERS[name]
+            wait = server.grace if grace is None else grace
+            outcome[name] = processes.stop(stack.servers[name].mark, grace=wait, parting=server.parting)
         if stack.servers:
             # The ports are kept as the next start's first choice.
             write_stack(stack)
@@ -112,10 +134,14 @@ def down(home: Path, *, grace: float | None = None) -> dict[str, str]:
 
 
 def status(home: Path) -> Sequence[ServiceStatus]:
-    """State of every embedded server, also of those that never ran here."""
+    """State of every embedded server, also of those that never ran here, and of the others that run."""
     home = home.resolve()
     running = read_running(home).servers
-    return [_status(home, server, running.get(name)) for name, server in SERVERS.items()]
+    return [
+        _status(home, server, running.get(name))
+        for name, server in SERVERS.items()
+        if name in EMBEDDED or name in running
+    ]
 
 
 def _status(home: Path, server: Server, running: Running | None) -> ServiceStatus:
@@ -137,6 +163,8 @@ class _Launcher:
     home: Path
     usual_ports: bool
     tied: bool
+    programs: Mapping[str, Path]
+    settings: Mapping[str, Mapping[str, str]]
 
     def start(self, servers: Sequence[Server]) -> Stack:
         """Start those that do not run; services.json is written after each, so that none is ever lost."""
@@ -162,8 +190,20 @@ class _Launcher:
         log = _log(self.home, server.name)
         if log.exists() and log.stat().st_size > LOG_LIMIT:
             log.replace(log.with_suffix(".old.log"))
-        command = server.command(folder, ports)
-        return processes.start(command, folder=folder, log=log, tied=self.tied)
+        place = Place(
+            folder=folder,
+            ports=ports,
+            program=self.programs[server.name],
+            settings=self.settings.get(server.name, {}),
+        )
+        return processes.start(
+            server.command(place),
+            folder=folder,
+            log=log,
+            tied=self.tied,
+            parting=server.torn,
+            account=server.account(),
+        )
 
 
 def _wait_healthy(

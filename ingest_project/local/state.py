@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest_project.core.errors import ConfigurationError
-from ingest_project.local.ports import LOOPBACK
+from ingest_project.local.catalogue import SERVERS
 from ingest_project.local.processes import ProcessMark, alive
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 
@@ -22,7 +22,7 @@ _ENDPOINT_VARIABLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """One embedded server that was started here."""
+    """One server that was started here."""
 
     name: str
     mark: ProcessMark
@@ -30,7 +30,7 @@ class Running:
 
     @property
     def endpoint(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports['http']}"
+        return SERVERS[self.name].url(self.port)
 
     @property
     def port(self) -> int:
@@ -39,7 +39,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The embedded servers of one state folder, by name, and the bucket that was made for them."""
+    """The servers of one state folder, by name, and the bucket that was made for them."""
 
     home: Path
     servers: Mapping[str, Running] = field(default_factory=dict)
@@ -47,8 +47,16 @@ class Stack:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The standard variables with which any client reaches these servers."""
-        words = {_ENDPOINT_VARIABLES[name]: server.endpoint for name, server in self.servers.items()}
+        """The standard variables with which any client reaches these servers.
+
+        Where two serve the same, it is the later one in the catalogue: who starts a real OpenSearch beside
+        the embedded one means to use it.
+        """
+        words = {
+            _ENDPOINT_VARIABLES[kind.serves]: self.servers[name].endpoint
+            for name, kind in SERVERS.items()
+            if name in self.servers and kind.serves
+        }
         if not words:
             return {}
         fixed = {
@@ -118,7 +126,7 @@ def _entry(server: Running) -> dict[str, object]:
 
 def _server(name: str, entry: Mapping[str, object]) -> Running:
     pid, started, ports = entry["pid"], entry["started"], entry["ports"]
-    if name not in _ENDPOINT_VARIABLES or not isinstance(ports, dict) or "http" not in ports:
+    if name not in SERVERS or not isinstance(ports, dict) or "http" not in ports:
         raise ValueError(f"service {name!r}")
     if not isinstance(pid, int) or not isinstance(started, int | float):
         raise ValueError(f"process of {name!r}")

@@ -8,18 +8,9 @@ from pathlib import Path
 import pytest
 
 from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.local.postgresql import database
 from ingest_project.testing.doubles_time import FakeClock
-from ingest_project_tests import postgres
-from ingest_project_tests.conftest import missing
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    bin = postgres.programs()
-    if bin is None:
-        missing("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with postgres.running(bin) as url:
-        yield url
+from ingest_project.testing.running import RunningServer
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
@@ -28,7 +19,8 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'ledger.db'}"
         return
-    with postgres.database(request.getfixturevalue("postgres_server")) as url:
+    server: RunningServer = request.getfixturevalue("postgresql")
+    with database(server.url) as url:
         yield url
 
 

@@ -17,8 +17,8 @@ import pytest
 from ingest_project import local
 from ingest_project.core.errors import ConfigurationError
 from ingest_project.local import processes
+from ingest_project.local.catalogue import SERVERS
 from ingest_project.local.ports import choose, is_free
-from ingest_project.local.servers import SERVERS
 from ingest_project.local.state import Running, Stack, state_file, write_stack
 
 pytestmark = pytest.mark.servers
@@ -125,7 +125,7 @@ def test_a_server_that_cannot_start_is_reported_with_its_log(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["/bin/sh", "-c", "echo no such luck; exit 3"]
-    broken = replace(SERVERS["opensearch"], command=lambda folder, ports: command)
+    broken = replace(SERVERS["opensearch"], command=lambda place: command)
     monkeypatch.setattr("ingest_project.local.services.SERVERS", {**SERVERS, "opensearch": broken})
     with pytest.raises(
         local.ServiceFailed, match=r"(?s)ended while starting; its log is .*server\.log.*no such luck"
@@ -181,8 +181,8 @@ def test_a_damaged_state_file_is_named_and_nothing_is_started(state: Path) -> No
 
 
 def test_an_unknown_service_is_refused(home: Path) -> None:
-    with pytest.raises(ConfigurationError, match="unknown service redis"):
-        local.up(home, names=("redis",))
+    with pytest.raises(ConfigurationError, match="unknown service nonesuch"):
+        local.up(home, names=("nonesuch",))
 
 
 def test_status_says_what_keeps_nothing_on_disk(home: Path) -> None:

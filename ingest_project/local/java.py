@@ -1,0 +1,148 @@
+"""The servers that run on Java and come from Maven Central: a real OpenSearch node, and the Tika server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from ingest_project.local.cache import ServerMissing, built, run, tool
+from ingest_project.local.embedded import opensearch_problem
+from ingest_project.local.ports import LOOPBACK
+from ingest_project.local.servers import Place, Server, answer, probe
+
+TIKA = "3.3.0"
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+_SOURCES = Path(__file__).parent / "opensearch_node"
+_JVM = ("-Xss1m", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true")
+_QUIET_NODE = (
+    "-Djna.nosys=true",
+    "-Dio.netty.noUnsafe=true",
+    "-Dio.netty.noKeySetOptimization=true",
+    "-Dlog4j2.disable.jmx=true",
+)
+
+
+def java(least: int) -> Path:
+    """The first Java of at least that release: on the search path, else among the system's.
+
+    Raises:
+        ServerMissing: There is none.
+    """
+    known = [Path(found)] if (found := shutil.which("java")) else []
+    known += sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
+    for program in known:
+        if _release(program) >= least:
+            return program
+    there = f"the newest is {max(map(_release, known))}" if known else "none is"
+    raise ServerMissing(f"Java {least} or newer is needed, {there} installed (Debian: default-jdk-headless)")
+
+
+def _release(program: Path) -> int:
+    """Its feature release, as the file beside it says; 0 when it does not say."""
+    try:
+        lines = (program.resolve().parent.parent / "release").read_text().splitlines()
+    except OSError:
+        return 0
+    words = dict(line.partition("=")[::2] for line in lines)
+    numbers = words.get("JAVA_VERSION", "").strip('"').split(".")
+    return int(numbers[0]) if numbers[0].isdigit() else 0
+
+
+def _maven(program: Path, arguments: Sequence[str], folder: Path, wanted_for: str) -> None:
+    """Run Maven under the Java of ``program``."""
+    maven = tool("mvn", wanted_for=wanted_for, package="maven")
+    home = program.resolve().parent.parent
+    run(["env", f"JAVA_HOME={home}", maven, "-q", "-B", *arguments], folder=folder, wanted_for=wanted_for)
+
+
+def _node(title: str, runner: str, log4j: str, least: int, cache: Path) -> Path:
+    """The folder with a node's jars in ``lib`` and its launcher in ``classes``."""
+    program = java(least)
+    sources = [_SOURCES / "pom.xml", _SOURCES / "LoopbackNode.java"]
+    mark = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
+
+    def build(draft: Path) -> None:
+        if not (program.resolve().parent / "javac").exists():
+            raise ServerMissing(f"{title} needs javac beside {program} (Debian: default-jdk-headless)")
+        for source in sources:
+            shutil.copy(source, draft)
+        versions = {"runner": runner, "log4j": log4j, "maven.compiler.release": str(least)}
+        words = [f"-D{name}={value}" for name, value in versions.items()]
+        _maven(program, ["package", *words], draft, title)
+        for part in ("lib", "classes"):
+            (draft / "target" / part).rename(draft / part)
+        shutil.rmtree(draft / "target")
+
+    return built(cache, f"opensearch-node-{runner}-{mark}", build)
+
+
+def _node_command(least: int, place: Place) -> Sequence[str]:
+    settings = dict(place.settings)
+    heap = settings.pop("heap", "1g")
+    words = [f"{name}={value}" for name, value in settings.items()]
+    path = f"{place.program / 'classes'}:{place.program / 'lib'}/*"
+    jvm = [str(java(least)), "-Xms256m", f"-Xmx{heap}", *_JVM, *_QUIET_NODE, "-cp", path]
+    return [*jvm, "LoopbackNode", str(place.folder / "node"), str(place.ports["http"]), *words]
+
+
+def _node_version(port: int, program: Path) -> str:
+    return str(json.loads(answer(port, "GET", "/")[1])["version"]["number"])
+
+
+def _opensearch(name: str, runner: str, log4j: str, least: int) -> Server:
+    title = f"OpenSearch {runner.split('.')[0]}"
+    obtain: Callable[[Path], Path] = partial(_node, title, runner, log4j, least)
+    return Server(
+        name=name,
+        title=title,
+        serves="opensearch",
+        ports={"http": 9201},
+        obtain=obtain,
+        command=partial(_node_command, least),
+        problem=opensearch_problem,
+        version=_node_version,
+        grace=20.0,
+        keeps_data=True,
+        note="one real node; keeps its data in the state folder",
+    )
+
+
+OPENSEARCH_NODE = _opensearch("opensearch-node", "2.19.1.0", "2.21.0", 17)
+
+
+def _tika(cache: Path) -> Path:
+    title = f"Tika {TIKA}"
+    program = java(17)
+
+    def build(draft: Path) -> None:
+        wanted = f"-Dartifact=org.apache.tika:tika-server-standard:{TIKA}"
+        _maven(program, [_COPY, wanted, f"-DoutputDirectory={draft}"], draft, title)
+
+    return built(cache, f"tika-server-{TIKA}", build) / f"tika-server-standard-{TIKA}.jar"
+
+
+def _tika_command(place: Place) -> Sequence[str]:
+    flags = [word for name, value in place.settings.items() for word in (f"--{name}", value)]
+    listener = ["--host", LOOPBACK, "--port", str(place.ports["http"])]
+    # One process: a forked child would outlive a killed parent for a while.
+    return [str(java(17)), "-Xmx512m", *_JVM, "-jar", str(place.program), *listener, "--noFork", *flags]
+
+
+def _tika_problem(port: int) -> str | None:
+    return probe(port, "GET", "/version", b"Tika")
+
+
+TIKA_SERVER = Server(
+    name="tika",
+    title="Tika",
+    ports={"http": 9998},
+    obtain=_tika,
+    command=_tika_command,
+    problem=_tika_problem,
+    version=lambda port, program: answer(port, "GET", "/version")[1].decode().removeprefix("Apache Tika "),
+    note="text out of documents; keeps nothing",
+)
