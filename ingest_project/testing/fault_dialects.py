@@ -11,6 +11,9 @@ from typing import NamedTuple, Protocol
 from ingest_project.testing.fault_messages import Call, Reply
 from ingest_project.testing.fault_scripts import Fault
 
+EXPIRED, FORGED, SKEWED, UNKNOWN = "expired", "forged", "skewed", "unknown"
+"""Why a service refuses who asks."""
+
 
 class Entry(NamedTuple):
     """One item of a write.
@@ -40,7 +43,15 @@ class Write(Protocol):
 
 
 class Dialect(Protocol):
-    """One protocol."""
+    """One protocol.
+
+    Attributes:
+        item_errors: An answer says of each item what became of it, whatever it was.
+        whole_throttle: When no item fits into a quota, the request as a whole is an error.
+    """
+
+    item_errors: bool
+    whole_throttle: bool
 
     def writes(self, call: Call) -> bool:
         """Does a script count it, unless told otherwise?"""
@@ -64,6 +75,18 @@ class Dialect(Protocol):
 
     def missing(self, target: str) -> Fault:
         """What it says of a table, index or bucket that is not there."""
+        ...
+
+    def blocked(self, target: str) -> Fault:
+        """What it says of one that takes no writes."""
+        ...
+
+    def denial(self, why: str, message: str) -> Fault:
+        """What it says to one whom it does not let in; ``why``: one of the names above."""
+        ...
+
+    def damaged(self, reply: Reply) -> Reply:
+        """An answer that suffered on its way."""
         ...
 
     def wrong(self, reply: Reply) -> Reply:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ingest_project.testing.fault_dialects import Entry
+from ingest_project.testing.fault_dialects import EXPIRED, FORGED, SKEWED, UNKNOWN, Entry
 from ingest_project.testing.fault_items import item_size
 from ingest_project.testing.fault_messages import Call, Reply, json_reply
 from ingest_project.testing.fault_scripts import Fault, error
@@ -19,6 +19,12 @@ WRITES = frozenset(
     {"BatchWriteItem", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "ExecuteStatement"}
 )
 NAMESPACE = "com.amazonaws.dynamodb.v20120810"
+DENIALS = {
+    EXPIRED: "ExpiredTokenException",
+    FORGED: "InvalidSignatureException",
+    SKEWED: "InvalidSignatureException",
+    UNKNOWN: "UnrecognizedClientException",
+}
 
 
 def operation_of(call: Call) -> str:
@@ -28,6 +34,9 @@ def operation_of(call: Call) -> str:
 
 class DynamoDB:
     """fault_dialects.Dialect."""
+
+    item_errors = False
+    whole_throttle = True
 
     def writes(self, call: Call) -> bool:
         return operation_of(call) in WRITES
@@ -60,6 +69,15 @@ class DynamoDB:
         return error(
             "ResourceNotFoundException", message=f"Requested resource not found: Table: {target} not found"
         )
+
+    def blocked(self, target: str) -> Fault:
+        return error("ResourceInUseException", message=f"Table {target} takes no writes now")
+
+    def denial(self, why: str, message: str) -> Fault:
+        return error(DENIALS[why], message=message)
+
+    def damaged(self, reply: Reply) -> Reply:
+        return reply.having({"x-amz-crc32": "1"})
 
     def wrong(self, reply: Reply) -> Reply:
         """Unprocessed items of a table that nobody wrote to."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ingest_project.testing.fault_dialects import Entry
@@ -47,6 +48,9 @@ def actions_of(body: bytes) -> Iterator[Action]:
 class OpenSearch:
     """fault_dialects.Dialect."""
 
+    item_errors = True
+    whole_throttle = False
+
     def writes(self, call: Call) -> bool:
         return call.method in ("POST", "PUT", "DELETE") and not WRITES.isdisjoint(call.path[:2])
 
@@ -71,6 +75,20 @@ class OpenSearch:
 
     def missing(self, target: str) -> Fault:
         return error("index_not_found_exception", status=404, message=f"no such index [{target}]")
+
+    def blocked(self, target: str) -> Fault:
+        message = f"index [{target}] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];"
+        return error("cluster_block_exception", status=403, message=message)
+
+    def denial(self, why: str, message: str) -> Fault:
+        """As a domain on AWS says it: one message, no type."""
+        said = json.dumps({"message": message}).encode()
+        return replace(error("", status=403, message=message), body=said)
+
+    def damaged(self, reply: Reply) -> Reply:
+        """No checksum would tell: the answer is not JSON any more."""
+        plain = reply.plain()
+        return plain._replace(body=b"\0" + plain.body[1:])
 
     def wrong(self, reply: Reply) -> Reply:
         """One item fewer than were sent."""

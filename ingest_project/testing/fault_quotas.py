@@ -87,7 +87,7 @@ class WriteQuota:
         return math.ceil(size / self._unit) or 1 if self._unit else 1
 
     def take(self, units: Sequence[int]) -> list[int]:
-        """Places of the items that do not fit; the units of the others are taken. In order, each on its own."""
+        """Places of the items that do not fit; units of the others are taken. In order, each on its own."""
         return [place for place, cost in enumerate(units) if not self._bucket.take(cost)]
 
 

@@ -18,7 +18,8 @@ ERROR, ITEMS, RESET_BEFORE, RESET_AFTER, CUT, DAMAGED, SLOW = (
     "damaged",
     "slow",
 )
-STALLED, WRONG, SKEWED, EXPIRED, GONE = "stalled", "wrong", "skewed", "expired", "gone"
+STALLED, WRONG, SKEWED, EXPIRED = "stalled", "wrong", "skewed", "expired"
+GONE, BACK, READ_ONLY, WRITABLE = "gone", "back", "read only", "writable"
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 """What a proxy on the way says in place of the service."""
@@ -34,8 +35,9 @@ class Fault:
         name: Error type (``ThrottlingException``, ``es_rejected_execution_exception``).
         message: The server's words.
         indices: Places of the items that the fault concerns; those beyond the request's end are ignored.
-        target: Table or index: its items are concerned, wherever they stand.
+        target: Table or index that the fault concerns; with items: wherever they stand.
         retry_after: Value of the Retry-After header.
+        retry_date: The same as a date, so many seconds ahead of the server's clock.
         seconds: How long a slow answer takes; how far a skewed clock is ahead.
         body: What an error says in place of the service's own form.
         after: The write took effect although an error is answered.
@@ -48,6 +50,7 @@ class Fault:
     indices: tuple[int, ...] = ()
     target: str = ""
     retry_after: str = ""
+    retry_date: float | None = None
     seconds: float = 0.0
     body: bytes | None = None
     after: bool = False
@@ -77,12 +80,6 @@ def unprocessed(*indices: int) -> Fault:
 def refused_items(status: int, name: str, *indices: int) -> Fault:
     """OpenSearch takes all items but these, which get an error of their own."""
     return Fault(kind=ITEMS, status=status, name=name, indices=indices)
-
-
-def read_only(index: str) -> Fault:
-    """OpenSearch takes no item of this index: its disk is too full. Others are not concerned."""
-    message = f"index [{index}] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];"
-    return Fault(kind=ITEMS, status=403, name="cluster_block_exception", message=message, target=index)
 
 
 def reset(*, after: bool) -> Fault:
@@ -116,7 +113,7 @@ def wrong() -> Fault:
 
 
 def skewed(seconds: float) -> Fault:
-    """The signature is too old or too young for the service, whose clock is so far ahead. Nothing is written."""
+    """The service, whose clock is so far ahead, says that the signature is too old. Nothing is written."""
     return Fault(kind=SKEWED, seconds=seconds)
 
 
@@ -126,8 +123,52 @@ def expired() -> Fault:
 
 
 def gone(target: str) -> Fault:
-    """The table or index is not there any more, for this and every later request."""
+    """The table or index is not there any more, for this and every later request; what it held is kept."""
     return Fault(kind=GONE, target=target)
+
+
+def back(target: str) -> Fault:
+    """A table or index that was gone is there again."""
+    return Fault(kind=BACK, target=target)
+
+
+def read_only(target: str) -> Fault:
+    """From now on nothing is written to this index (OpenSearch: its disk is too full); others are as ever."""
+    return Fault(kind=READ_ONLY, target=target)
+
+
+def writable(target: str) -> Fault:
+    """The end of ``read_only``."""
+    return Fault(kind=WRITABLE, target=target)
+
+
+NAMED: dict[str, Fault] = {
+    "throttling": error("ThrottlingException"),
+    "throughput": error("ProvisionedThroughputExceededException"),
+    "limit": error("RequestLimitExceeded"),
+    "unprocessed": unprocessed(0, 2, 7, 11, 24),
+    "item-429": refused_items(429, "es_rejected_execution_exception", 0, 2, 7, 11, 24),
+    "item-503": refused_items(503, "unavailable_shards_exception", 1, 3),
+    "429": error("too_many_requests", status=429),
+    "retry-after": error("too_many_requests", status=429, retry_after="1"),
+    "retry-date": Fault(kind=ERROR, name="too_many_requests", status=429, retry_date=2.0),
+    "413": error("RequestEntityTooLarge", status=413),
+    "500": error("InternalServerError", status=500),
+    "500-after": error("InternalServerError", status=500, after=True),
+    "503": error("ServiceUnavailable", status=503),
+    "html": page(502),
+    "empty": page(503, b""),
+    "slow": slow(1.0),
+    "stalled": stalled(),
+    "cut": cut(),
+    "reset-before": reset(after=False),
+    "reset-after": reset(after=True),
+    "damaged": damaged(),
+    "wrong": wrong(),
+    "skewed": skewed(3600.0),
+    "expired": expired(),
+}
+"""Faults by the names that the command knows."""
 
 
 def in_order(*faults: Fault | None) -> Script:

@@ -133,6 +133,7 @@ class OpenSearchIndices:
     def __init__(self, names: tuple[str, ...], *, null: bool) -> None:
         self._null = null
         self._uuids: dict[str, str] = {}
+        self._states: dict[str, dict[str, Any]] = {}
         self._versions: dict[tuple[str, str], int] = {}
         self._taken: dict[int, Reply] = {}
         self.documents: dict[str, dict[str, bytes]] = {}
@@ -143,29 +144,43 @@ class OpenSearchIndices:
 
     def create(self, name: str) -> None:
         """Make an empty index with a new UUID, in place of one that exists."""
-        self._uuids[name] = f"index-uuid-{next(_uuids)}"
+        self._uuids[name] = uuid = f"index-uuid-{next(_uuids)}"
+        self._states[name] = {"aliases": {}, "mappings": {}, "settings": {"index": {"uuid": uuid}}}
         self.documents[name] = {}
 
     def call(self, method: str, index: str, verb: str, body: bytes) -> Reply:
-        """Creation, settings (for the UUID) and refresh are all there is beside the writes."""
-        if (method, verb) == ("PUT", "") and index not in self._uuids:
-            self.create(index)
-            return json_reply(200, {"acknowledged": True, "index": index})
+        """Creation, state, settings, mappings and refresh are all there is beside the writes."""
         if (method, verb) == ("PUT", ""):
-            return _opensearch(
-                error("resource_already_exists_exception", message=f"[{index}] already exists")
-            )
-        if (method, verb) == ("GET", "_mapping"):
-            return json_reply(200, {index: {"mappings": {}}})
+            return self._made(index, json.loads(body or b"{}"))
         if index not in self._uuids:
-            missing = error("index_not_found_exception", status=404, message=f"no such index [{index}]")
-            return _opensearch(missing)
+            return _opensearch(OpenSearch().missing(index))
+        state = self._states[index]
         if verb == "_refresh":
             self.refreshes += 1
             return json_reply(200, {"_shards": {"failed": 0}})
-        if verb == "_settings":
-            return json_reply(200, {index: {"settings": {"index": {"uuid": self._uuids[index]}}}})
+        if method == "PUT" and verb in ("_settings", "_mapping"):
+            self._change(index, verb, json.loads(body))
+            return json_reply(200, {"acknowledged": True})
+        if method == "GET" and verb in ("", "_settings", "_mapping"):
+            shown = {"": state, "_settings": {"settings": state["settings"]}}
+            return json_reply(200, {index: shown.get(verb, {"mappings": state["mappings"]})})
         return _opensearch(error("illegal_argument_exception", message=f"{method} {verb}: {len(body)} bytes"))
+
+    def _made(self, index: str, asked: Mapping[str, Any]) -> Reply:
+        if index in self._uuids:
+            exists = error("resource_already_exists_exception", message=f"[{index}] already exists")
+            return _opensearch(exists)
+        self.create(index)
+        self._change(index, "_settings", asked.get("settings", {}))
+        self._change(index, "_mapping", asked.get("mappings", {}))
+        return json_reply(200, {"acknowledged": True, "index": index})
+
+    def _change(self, index: str, verb: str, asked: Mapping[str, Any]) -> None:
+        state = self._states[index]
+        if verb == "_mapping":
+            state["mappings"].update(asked)
+        else:
+            state["settings"]["index"].update(asked.get("index", asked))
 
     def write(self, index: str, body: bytes) -> Reply:
         """Index all documents. A missing index is made, as usual.

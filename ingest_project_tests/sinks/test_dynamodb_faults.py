@@ -187,7 +187,7 @@ async def test_identity_is_the_table_id() -> None:
 async def test_a_wrong_secret_is_permanent() -> None:
     wrong = StaticCredentials(access_key=ACCESS, secret_key="wrong")
     async with server_with() as server, dynamodb_sink(server.url, credentials=wrong) as sink:
-        with pytest.raises(PermanentFailure, match="signature does not match"):
+        with pytest.raises(PermanentFailure, match="signature we calculated does not match"):
             await sink.write(batch_of(lines(1)))
 
 
