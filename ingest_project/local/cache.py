@@ -72,7 +72,7 @@ def run(command: Sequence[str | Path], *, folder: Path, wanted_for: str) -> None
     """Run a tool that fetches or builds, with the caller's own settings for proxies and mirrors.
 
     Raises:
-        ServerMissing: It failed or took too long; ends with its last words.
+        ServerMissing: It failed or took too long; ends with its first words, which tell the cause.
     """
     words = [str(word) for word in command]
     try:
@@ -88,5 +88,6 @@ def run(command: Sequence[str | Path], *, folder: Path, wanted_for: str) -> None
     except subprocess.TimeoutExpired:
         raise ServerMissing(f"{wanted_for}: {words[0]} took more than {FETCH_SECONDS:.0f} s") from None
     if done.returncode:
-        tail = "\n".join(done.stdout.decode(errors="replace").splitlines()[-6:])
-        raise ServerMissing(f"{wanted_for} could not be fetched: {Path(words[0]).name} says\n{tail}")
+        lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
+        said = " | ".join(line[:400] for line in lines[:3]) or f"status {done.returncode}"
+        raise ServerMissing(f"{wanted_for} could not be fetched: {said}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -31,8 +31,7 @@ def _weed(cache: Path) -> Path:
 
 
 def _seaweedfs_command(place: Place) -> Sequence[str]:
-    folder, ports = place.folder, place.ports
-    data = folder / "data"
+    data = place.folder / "data"
     if "," in str(data):
         raise ConfigurationError(f"INGEST_HOME must have no comma in its path: SeaweedFS would split {data}")
     data.mkdir(parents=True, exist_ok=True)
@@ -41,10 +40,15 @@ def _seaweedfs_command(place: Place) -> Sequence[str]:
         "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
-    config = folder / "identities.json"
+    config = place.folder / "identities.json"
     config.write_text(json.dumps({"identities": [identity]}))
-    flags = {
-        "dir": data,
+    flags = {"dir": data, "s3.config": config, **_seaweedfs_flags(place.ports), **place.settings}
+    words = (f"-{name}={value}" for name, value in flags.items())
+    return [str(place.program), "-logtostderr=true", "server", *words]
+
+
+def _seaweedfs_flags(ports: Mapping[str, int]) -> dict[str, object]:
+    return {
         "ip": LOOPBACK,
         "ip.bind": LOOPBACK,
         "master.telemetry": "false",
@@ -60,19 +64,11 @@ def _seaweedfs_command(place: Place) -> Sequence[str]:
         "filer.port": ports["filer"],
         "filer.port.grpc": ports["filer.grpc"],
         "s3": "true",
-        "s3.config": config,
         "s3.port": ports["http"],
         "s3.port.grpc": ports["s3.grpc"],
         "s3.port.iceberg": "0",
         "s3.port.lance": "0",
-        **place.settings,
     }
-    return [
-        str(place.program),
-        "-logtostderr=true",
-        "server",
-        *(f"-{name}={value}" for name, value in flags.items()),
-    ]
 
 
 def _moto(cache: Path) -> Path:

@@ -14,9 +14,9 @@ from ingest_project.local.embedded import opensearch_problem
 from ingest_project.local.ports import LOOPBACK
 from ingest_project.local.servers import Place, Server, answer, probe
 
-TIKA = "3.3.0"
-_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
-_SOURCES = Path(__file__).parent / "opensearch_node"
+TIKA = "3.3.2"
+_COLLECT = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+_SOURCES = Path(__file__).parent / "maven"
 _JVM = ("-Xss1m", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true")
 _QUIET_NODE = (
     "-Djna.nosys=true",
@@ -62,7 +62,7 @@ def _maven(program: Path, arguments: Sequence[str], folder: Path, wanted_for: st
 def _node(title: str, runner: str, log4j: str, least: int, cache: Path) -> Path:
     """The folder with a node's jars in ``lib`` and its launcher in ``classes``."""
     program = java(least)
-    sources = [_SOURCES / "pom.xml", _SOURCES / "LoopbackNode.java"]
+    sources = [_SOURCES / "opensearch_node" / name for name in ("pom.xml", "LoopbackNode.java")]
     mark = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
 
     def build(draft: Path) -> None:
@@ -119,8 +119,16 @@ def _tika(cache: Path) -> Path:
     program = java(17)
 
     def build(draft: Path) -> None:
-        wanted = f"-Dartifact=org.apache.tika:tika-server-standard:{TIKA}"
-        _maven(program, [_COPY, wanted, f"-DoutputDirectory={draft}"], draft, title)
+        sources = _SOURCES / "tika_server"
+        beside = draft / "beside/org/apache/tika/tika-server" / TIKA
+        beside.mkdir(parents=True)
+        parent = (sources / "parent.pom").read_text().replace("VERSION", TIKA)
+        (beside / f"tika-server-{TIKA}.pom").write_text(parent)
+        shutil.copy(sources / "pom.xml", draft)
+        # A repository of its own: the stand-in must not reach the user's.
+        local = f"-Dmaven.repo.local={draft / 'repository'}"
+        _maven(program, [_COLLECT, local, f"-Dtika={TIKA}", f"-DoutputDirectory={draft}"], draft, title)
+        shutil.rmtree(draft / "repository")
 
     return built(cache, f"tika-server-{TIKA}", build) / f"tika-server-standard-{TIKA}.jar"
 
