@@ -1,12 +1,10 @@
-"""SinkLaws over the DynamoDB and OpenSearch sinks on the embedded servers, read back by other clients."""
+"""SinkLaws over the DynamoDB and OpenSearch sinks on every server, read back by other clients."""
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +13,7 @@ from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.sinks import indexes
 from ingest_project.sinks.signing import StaticCredentials
 from ingest_project.testing.laws import SinkLaws
+from ingest_project_tests import readback
 from ingest_project_tests.sinks.sending import document, dynamodb_sink, line, opensearch_sink
 
 if TYPE_CHECKING:
@@ -32,8 +31,8 @@ class TableProbe:
         return b'{"Item":{"text":{"S":"an item without its key"}}}'
 
     async def read(self) -> Mapping[str, str]:
-        pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
-        return {item["id"]["S"]: item["text"]["S"] for page in pages for item in page["Items"]}
+        found = readback.items(self._client, self._table)
+        return {key: item["text"]["S"] for key, item in found.items()}
 
 
 class TestDynamoDBSink(SinkLaws):
@@ -57,13 +56,8 @@ class IndexProbe:
         return document(key, b'["not a document"]')
 
     async def read(self) -> Mapping[str, str]:
-        connection = http.client.HTTPConnection(urlsplit(self._url).netloc)
-        try:
-            connection.request("GET", f"/{self._index}/_search?size=1000")
-            hits = json.loads(connection.getresponse().read())["hits"]["hits"]
-        finally:
-            connection.close()
-        return {hit["_id"]: hit["_source"]["text"] for hit in hits}
+        found = readback.documents(self._url, self._index)
+        return {key: json.loads(source)["text"] for key, source in found.items()}
 
 
 class TestOpenSearchSink(SinkLaws):

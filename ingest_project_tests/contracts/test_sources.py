@@ -1,4 +1,4 @@
-"""SourceLaws over the dump source: each shape, plain and compressed, on local disk and in S3."""
+"""SourceLaws over the dump source: each shape, plain and compressed, on local disk and on every S3 server."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class LocalShelf:
 
 
 class S3Shelf(LocalShelf):
-    def __init__(self, s3: S3Client, bucket: str, layout: Layout) -> None:
+    def __init__(self, s3: S3Client, bucket: str, prefix: str, layout: Layout) -> None:
         super().__init__(Path(), layout)
         self.source = DumpSource(lambda: s3, block=65_536, group=2048)
-        self._s3, self._bucket = s3, bucket
+        self._s3, self._bucket, self._prefix = s3, bucket, prefix
 
     def store(self, name: str, text: bytes) -> SourceFile:
-        self._s3.put_object(Bucket=self._bucket, Key=f"{name}.json", Body=text)
-        (file,) = list_files(f"s3://{self._bucket}/{name}.json", s3=lambda: self._s3)
+        self._s3.put_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}.json", Body=text)
+        (file,) = list_files(f"s3://{self._bucket}/{self._prefix}/{name}.json", s3=lambda: self._s3)
         return file
 
 
@@ -83,19 +83,10 @@ class TestLines(SourceLaws):
         assert shelf.source.index(shelf.put("a", [])).fault is not None
 
 
-@pytest.fixture(scope="module")
-def shared_bucket(s3: S3Client) -> str:
-    name = f"sources-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
 class TestS3(SourceLaws):
-    """One bucket for all: the embedded server has room for a handful of buckets only."""
-
     @pytest.fixture
-    def shelf(self, s3: S3Client, shared_bucket: str) -> S3Shelf:
-        return S3Shelf(s3, shared_bucket, WRAPPER)
+    def shelf(self, s3: S3Client, one_bucket: str, prefix: str) -> S3Shelf:
+        return S3Shelf(s3, one_bucket, prefix, WRAPPER)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])

@@ -1,12 +1,10 @@
-"""Part stores under the laws of all part stores, in a folder and on a real S3 server, and their own rules."""
+"""Part stores in a folder and on every S3 server: what is their own beyond the laws of all part stores."""
 
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -23,53 +21,23 @@ from ingest_project.core.errors import (
 )
 from ingest_project.core.model import PartInfo
 from ingest_project.sinks.objects import FolderObjects, Objects, identity, pieces
-from ingest_project.sinks.parts import LocalPartStore, ObjectPartStore, S3PartStore, folder_of
+from ingest_project.sinks.parts import ObjectPartStore, S3PartStore, folder_of
 from ingest_project.sinks.s3 import BucketObjects, translated
-from ingest_project.testing.laws import PartStoreLaws
 from ingest_project.testing.laws_parts import lines_of, numbered, store_part
 from ingest_project.testing.samples import key_hash, sample_chunk
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
+from ingest_project_tests.every_server import Clients, over
 
 CHUNK = sample_chunk()
 ID = "0" * 31 + "1"
 
 
-@pytest.fixture(scope="module")
-def one_bucket(s3: S3Client) -> str:
-    """One bucket for all: SeaweedFS reserves volumes for each."""
-    name = f"parts-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def prefix() -> str:
-    """An empty folder of the bucket."""
-    return f"tests/{uuid.uuid4().hex[:12]}"
-
-
-class TestLocalPartStore(PartStoreLaws):
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> LocalPartStore:
-        return LocalPartStore(tmp_path)
-
-
-class TestS3PartStore(PartStoreLaws):
-    @pytest.fixture
-    def store(self, s3: S3Client, one_bucket: str, prefix: str) -> S3PartStore:
-        return S3PartStore(s3, one_bucket, prefix)
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Objects]:
+@pytest.fixture(params=["folder", *over("seaweedfs", "moto")])
+def objects(request: pytest.FixtureRequest, clients: Clients, prefix: str, tmp_path: Path) -> Objects:
     """An empty medium of each kind."""
     if request.param == "folder":
-        yield FolderObjects(tmp_path / "store")
-    else:
-        client, bucket = request.getfixturevalue("s3"), request.getfixturevalue("one_bucket")
-        yield BucketObjects(client, bucket, request.getfixturevalue("prefix"))
+        return FolderObjects(tmp_path / "store")
+    server = request.getfixturevalue(request.param)
+    return BucketObjects(clients.boto("s3", server), clients.bucket(server), prefix)
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
-"""The plan store in a folder and on a real S3 server: plans come back whole, dates are listed."""
+"""The plan store in a folder and on every S3 server: plans come back whole, dates are listed."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,26 +12,15 @@ from ingest_project.sinks.parts import LocalPartStore
 from ingest_project.sinks.plans import LocalPlanStore, PlanStore, S3PlanStore
 from ingest_project.testing.laws_parts import numbered, store_part
 from ingest_project.testing.samples import sample_chunk
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
+from ingest_project_tests.every_server import Clients, over
 
 
-@pytest.fixture(scope="module")
-def one_bucket(s3: S3Client) -> str:
-    """One bucket for all: SeaweedFS reserves volumes for each."""
-    name = f"plans-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PlanStore]:
+@pytest.fixture(params=["folder", *over("seaweedfs", "moto")])
+def store(request: pytest.FixtureRequest, clients: Clients, prefix: str, tmp_path: Path) -> PlanStore:
     if request.param == "folder":
-        yield LocalPlanStore(tmp_path)
-    else:
-        bucket = request.getfixturevalue("one_bucket")
-        yield S3PlanStore(request.getfixturevalue("s3"), bucket, uuid.uuid4().hex)
+        return LocalPlanStore(tmp_path)
+    server = request.getfixturevalue(request.param)
+    return S3PlanStore(clients.boto("s3", server), clients.bucket(server), prefix)
 
 
 def sample_plan(date: str = "2026-11-22", *, entity: str = "messages", records: int = 10) -> ChunkPlan:
