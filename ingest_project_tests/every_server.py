@@ -61,6 +61,19 @@ class Clients:
         return self._known[place]
 
 
+def new_table(dynamodb: DynamoDBClient, name: str) -> str:
+    """An empty table with the string key ``id``, ready to be written: dynalite takes a moment for that."""
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    looks = (dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] for _ in range(10_000))
+    assert "ACTIVE" in looks
+    return name
+
+
 def new_bucket(s3: S3Client) -> str:
     name = f"every-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)
@@ -123,6 +136,12 @@ def dynamodb(clients: Clients, dynamodb_server: RunningServer) -> DynamoDBClient
     """A boto3 DynamoDB client of its own, not the one under test."""
     client: DynamoDBClient = clients.boto("dynamodb", dynamodb_server)
     return client
+
+
+@pytest.fixture
+def table(dynamodb: DynamoDBClient, table_name: str) -> str:
+    """A new empty table with the string key ``id``."""
+    return new_table(dynamodb, table_name)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from ingest_project_tests.every_server import (
     s3,
     s3_endpoint,
     s3_server,
+    table,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "s3",
     "s3_endpoint",
     "s3_server",
+    "table",
 ]
