@@ -7,24 +7,84 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from ingest_project.local.ui import Ui
     from ingest_project.resources.deployments import Settings
 
 
 @click.group()
 def services() -> None:
-    """The embedded S3, DynamoDB and OpenSearch of this machine."""
+    """The servers of this machine: embedded S3, DynamoDB and OpenSearch, and others by name."""
 
 
 @services.command(name="up")
-def services_up() -> None:
-    """Start what does not run; print the addresses."""
+@click.option("--with", "others", metavar="SERVER", multiple=True, help="Another server; can be repeated.")
+@click.option("--all", "everything", is_flag=True, help="All servers that can be had here.")
+@click.option(
+    "--set", "turned", metavar="SERVER:KEY=VALUE", multiple=True, help="A word of a server's configuration."
+)
+def services_up(others: tuple[str, ...], everything: bool, turned: tuple[str, ...]) -> None:
+    """Start what does not run; print the addresses.
+
+    The embedded three are always started. A real server that serves the same as one of them takes its place
+    in the addresses: `--with opensearch-node`, `--with dynalite`. See also docs/servers.md.
+    """
     from ingest_project import local
+    from ingest_project.local.catalogue import EMBEDDED, SERVERS
     from ingest_project.resources.deployments import load_settings
 
-    stack = local.up(load_settings().home)
+    settings = load_settings()
+    names = {*EMBEDDED, *others}
+    if everything:
+        names |= set(SERVERS) - set(fetch_all(list(SERVERS), settings.cache))
+    stack = local.up(
+        settings.home, names=names, settings=_turned(turned), cache=settings.cache, timeout=120.0
+    )
     for name, value in stack.variables.items():
         click.echo(f"{name}={value}")
+
+
+@services.command(name="fetch")
+@click.argument("names", metavar="[SERVER]...", nargs=-1)
+def services_fetch(names: tuple[str, ...]) -> None:
+    """Fetch servers into the cache, all by default. Exit status 1 when one that should be cannot be had."""
+    from ingest_project.local.catalogue import SERVERS
+    from ingest_project.resources.deployments import load_settings
+
+    missing = fetch_all(names or list(SERVERS), load_settings().cache)
+    if any(not SERVERS[name].optional for name in missing):
+        raise click.exceptions.Exit(1)
+
+
+def fetch_all(names: Sequence[str], cache: Path | None) -> list[str]:
+    """Fetch each and say what could not be had; returns the names of those."""
+    from ingest_project import local
+    from ingest_project.local.cache import ServerMissing
+
+    missing = []
+    for name in names:
+        try:
+            local.obtain((name,), cache)
+        except ServerMissing as error:
+            click.echo(f"{name} cannot be had: {error}", err=True)
+            missing.append(name)
+        else:
+            click.echo(f"{name} is there", err=True)
+    return missing
+
+
+def _turned(words: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Server -> its settings, from ``SERVER:KEY=VALUE``."""
+    settings: dict[str, dict[str, str]] = {}
+    for word in words:
+        server, colon, rest = word.partition(":")
+        key, equals, value = rest.partition("=")
+        if not (colon and equals and key):
+            raise click.BadParameter(f"{word!r} must be SERVER:KEY=VALUE", param_hint="--set")
+        settings.setdefault(server, {})[key] = value
+    return settings
 
 
 @services.command(name="down")
@@ -45,8 +105,11 @@ def services_status() -> None:
     from ingest_project.resources.deployments import load_settings
 
     found = local.status(load_settings().home)
-    rows = [[one.title, one.name, one.state, one.endpoint, str(one.pid or ""), one.note] for one in found]
-    columns = [(name, False) for name in ("server", "service", "state", "address", "pid", "note")]
+    rows = [
+        [one.title, one.version, one.name, one.state, one.endpoint, str(one.pid or ""), one.note]
+        for one in found
+    ]
+    columns = [(name, False) for name in ("server", "version", "name", "state", "address", "pid", "note")]
     table("", columns, rows)
     if any(one.state != "up" for one in found):
         raise click.exceptions.Exit(1)

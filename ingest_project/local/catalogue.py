@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ingest_project.local import postgresql
 from ingest_project.local.embedded import MOTO, OSMEM, SEAWEEDFS
-from ingest_project.local.java import OPENSEARCH_NODE, TIKA_SERVER
+from ingest_project.local.java import OPENSEARCH3_NODE, OPENSEARCH_NODE, TIKA_SERVER
 from ingest_project.local.native import DYNALITE_SERVER, REDIS
 from ingest_project.local.servers import Server
 
@@ -19,6 +19,7 @@ SERVERS: Mapping[str, Server] = {
         MOTO,
         OSMEM,
         DYNALITE_SERVER,
+        OPENSEARCH3_NODE,
         OPENSEARCH_NODE,
         TIKA_SERVER,
         postgresql.SERVER,

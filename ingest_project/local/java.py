@@ -93,25 +93,27 @@ def _node_version(port: int, program: Path) -> str:
     return str(json.loads(answer(port, "GET", "/")[1])["version"]["number"])
 
 
-def _opensearch(name: str, runner: str, log4j: str, least: int) -> Server:
+def _opensearch(name: str, port: int, runner: str, log4j: str, least: int) -> Server:
     title = f"OpenSearch {runner.split('.')[0]}"
     obtain: Callable[[Path], Path] = partial(_node, title, runner, log4j, least)
     return Server(
         name=name,
         title=title,
         serves="opensearch",
-        ports={"http": 9201},
+        ports={"http": port},
         obtain=obtain,
         command=partial(_node_command, least),
         problem=opensearch_problem,
         version=_node_version,
         grace=20.0,
         keeps_data=True,
+        optional=least > 17,
         note="one real node; keeps its data in the state folder",
     )
 
 
-OPENSEARCH_NODE = _opensearch("opensearch-node", "2.19.1.0", "2.21.0", 17)
+OPENSEARCH_NODE = _opensearch("opensearch-node", 9201, "2.19.1.0", "2.21.0", 17)
+OPENSEARCH3_NODE = _opensearch("opensearch3-node", 9202, "3.8.0.0", "2.25.4", 21)
 
 
 def _tika(cache: Path) -> Path:

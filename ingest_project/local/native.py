@@ -70,8 +70,9 @@ def _dynalite(cache: Path) -> Path:
 
 def _dynalite_command(place: Place) -> Sequence[str]:
     node = tool("node", wanted_for="dynalite", package="nodejs")
-    settings = {"path": str(place.folder / "data"), "createTableMs": "0", "deleteTableMs": "0"}
-    flags = [word for name, value in (settings | place.settings).items() for word in (f"--{name}", value)]
+    quick = {"createTableMs": "0", "deleteTableMs": "0"}
+    settings = {"path": str(place.folder / "data"), **quick, **place.settings}
+    flags = [word for name, value in settings.items() for word in (f"--{name}", value)]
     listener = ["--host", LOOPBACK, "--port", str(place.ports["http"])]
     return [str(node), str(place.program / "cli.js"), *listener, *flags]
 

@@ -51,6 +51,7 @@ class Server:
         parting: The signal that asks it to stop.
         torn: The signal it gets when the process that it is tied to ends.
         account: Name -> the user it must run as when the caller is root; "" is the caller.
+        optional: It may be lacking also where all servers are required: Debian has not what it needs.
         address: Form of its URL.
     """
 
@@ -67,6 +68,7 @@ class Server:
     torn: str = "KILL"
     account: Callable[[], str] = str
     keeps_data: bool = False
+    optional: bool = False
     note: str
     address: str = "http://{host}:{port}"
 

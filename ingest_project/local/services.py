@@ -37,6 +37,7 @@ class ServiceStatus:
 
     name: str
     title: str
+    version: str
     state: str
     endpoint: str
     pid: int | None
@@ -91,8 +92,18 @@ def up(
         if "s3" in names and bucket:
             ensure_bucket(stack.servers["s3"].endpoint, bucket, deadline=deadline, clock=clock, sleep=sleep)
             stack = replace(stack, bucket=bucket)
-            write_stack(stack)
+        stack = replace(stack, servers={**stack.servers, **_with_versions(stack, programs)})
+        write_stack(stack)
     return stack
+
+
+def _with_versions(stack: Stack, programs: Mapping[str, Path]) -> Mapping[str, Running]:
+    """Ask those that were to be started what they are."""
+    return {
+        name: replace(running, version=SERVERS[name].version(running.port, programs[name]))
+        for name, running in stack.servers.items()
+        if name in programs
+    }
 
 
 def obtain(names: Collection[str], cache: Path | None = None) -> Mapping[str, Path]:
@@ -149,6 +160,7 @@ def _status(home: Path, server: Server, running: Running | None) -> ServiceStatu
     return ServiceStatus(
         name=server.name,
         title=server.title,
+        version=running.version if running else "",
         state="down" if running is None else "ailing" if problem else "up",
         endpoint=running.endpoint if running else "",
         pid=running.mark.pid if running else None,

@@ -27,6 +27,7 @@ class Running:
     name: str
     mark: ProcessMark
     ports: Mapping[str, int]
+    version: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -121,6 +122,7 @@ def _entry(server: Running) -> dict[str, object]:
         "pid": server.mark.pid,
         "started": server.mark.started,
         "ports": dict(server.ports),
+        "version": server.version,
     }
 
 
@@ -134,4 +136,5 @@ def _server(name: str, entry: Mapping[str, object]) -> Running:
         name=name,
         mark=ProcessMark(pid=pid, started=float(started)),
         ports={str(key): int(value) for key, value in ports.items()},
+        version=str(entry.get("version", "")),
     )

@@ -46,6 +46,15 @@ class RetryKnobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadModeKnobs:
+    """When load mode is worth it: ``auto``, ``always`` or ``never``; see docs/decisions/0008."""
+
+    when: str = "auto"
+    documents: int = 100_000
+    lazy_translog: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AwsAccess:
     """Which credentials sign requests; empty texts leave the choice to botocore's own chain."""
 
@@ -73,6 +82,7 @@ class Settings:
         s3_endpoint, dynamodb_endpoint: ``None`` is AWS itself in ``region``.
         opensearch_endpoint: ``None`` when there is no OpenSearch.
         embedded: True when the endpoints are those of the embedded services of ``home``.
+        cache: Where servers are fetched to; ``None`` is the platform's cache folder.
         part_store: ``local`` (below ``home``) or ``s3`` (``bucket``/``prefix``).
         create_tables: ``never``, ``embedded`` (only on loopback) or ``always``.
     """
@@ -89,12 +99,14 @@ class Settings:
     embedded: bool
     bucket: str
     prefix: str
+    cache: Path | None
     inbox: Path
     inbox_prefix: str
     ledger_url: str = field(repr=False)
     part_store: str
     limits: Limits
     retry: RetryKnobs
+    load_mode: LoadModeKnobs
     create_tables: str
     table_keys: Mapping[str, KeySchema]
     allow_remote_writes: frozenset[str]
@@ -110,7 +122,7 @@ class Settings:
         read.refuse_unknown("INGEST_")
         place = Path(read.text("INGEST_HOME") or home or default_home()).expanduser().absolute()
         stack = Stack(home=place) if any(read.text(name) for name in _ENDPOINTS) else read_running(place)
-        if stack.servers:
+        if stack.variables:
             read = Reader(_embedded(environ, stack))
         opensearch_endpoint, opensearch = _opensearch(read)
         shared = read.text("AWS_ENDPOINT_URL")
@@ -124,15 +136,21 @@ class Settings:
             dynamodb_endpoint=read.endpoint("AWS_ENDPOINT_URL_DYNAMODB", shared),
             opensearch_endpoint=opensearch_endpoint,
             opensearch=opensearch,
-            embedded=bool(stack.servers),
+            embedded=bool(stack.variables),
             bucket=read.text("INGEST_BUCKET"),
             prefix=read.prefix("INGEST_PREFIX"),
+            cache=Path(cache).expanduser().absolute() if (cache := read.text("INGEST_CACHE")) else None,
             inbox=Path(read.text("INGEST_INBOX") or place / "inbox").expanduser().absolute(),
             inbox_prefix=read.prefix("INGEST_INBOX_PREFIX"),
             ledger_url=read.text("INGEST_LEDGER_URL") or f"sqlite:///{place / 'ledger.db'}",
             part_store=read.choice("INGEST_PART_STORE", "local", "s3"),
             limits=_limits(read),
             retry=_retry(read),
+            load_mode=LoadModeKnobs(
+                when=read.choice("INGEST_LOAD_MODE", "auto", "always", "never"),
+                documents=read.count("INGEST_LOAD_MODE_DOCUMENTS", 1, 2**40),
+                lazy_translog=read.choice("INGEST_LOAD_MODE_TRANSLOG", "request", "async") == "async",
+            ),
             create_tables=read.choice("INGEST_CREATE_TABLES", "never", "embedded", "always"),
             table_keys=parse_table_keys(read.text("INGEST_TABLE_KEYS")),
             allow_remote_writes=parse_allowed(read.text("INGEST_ALLOW_REMOTE_WRITES")),

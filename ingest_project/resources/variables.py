@@ -82,6 +82,12 @@ VARIABLES: tuple[Variable, ...] = (
             "State folder: services, ledger, inbox, logs.",
         ),
         (
+            "INGEST_CACHE",
+            "",
+            "the platform's cache folder",
+            "Folder that servers for tests are fetched to.",
+        ),
+        (
             "DAGSTER_HOME",
             "",
             "`dagster` in `INGEST_HOME`",
@@ -141,6 +147,27 @@ VARIABLES: tuple[Variable, ...] = (
             "Keys of tables made here: `cities=name:S,lng:S;x=id:S`.",
         ),
         (ALLOW_VARIABLE, "", "no remote writes", f"Remote targets that may be written to: {ALLOW_SYNTAX}."),
+    ),
+    *_group(
+        "Indices",
+        (
+            "INGEST_LOAD_MODE",
+            "auto",
+            "",
+            "Fill without refresh and replicas: `auto` (new indices, large loads), `always`, `never`.",
+        ),
+        (
+            "INGEST_LOAD_MODE_DOCUMENTS",
+            "100000",
+            "",
+            "`auto`: a load of so many documents stops the refresh also of an index that is in use.",
+        ),
+        (
+            "INGEST_LOAD_MODE_TRANSLOG",
+            "request",
+            "",
+            "`async`: in load mode writes are acknowledged before they are on disk; a power cut loses 5 s.",
+        ),
     ),
     *_group(
         "Tests",

@@ -94,6 +94,12 @@ def opensearch_node(start_server: Servers) -> RunningServer:
 
 
 @pytest.fixture(scope="session")
+def opensearch3_node(start_server: Servers) -> RunningServer:
+    """One real OpenSearch node of the next major release; needs Java 21."""
+    return start_server("opensearch3_node")
+
+
+@pytest.fixture(scope="session")
 def tika(start_server: Servers) -> RunningServer:
     """The Tika server."""
     return start_server("tika")
