@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ingest_project.core.indexing import BY_DEFAULT, IndexContract
 from ingest_project.core.model import Chunk, KeySchema
 from ingest_project.core.ports import Admission
 
@@ -25,6 +26,11 @@ class Expectation:
 NO_EXPECTATION = Expectation()
 
 
+def by_default(keys: KeySchema) -> IndexContract:
+    """Documents of unknown shape, whatever their key."""
+    return BY_DEFAULT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntitySpec:
     """One entity whose dump files go to a DynamoDB table and an OpenSearch index.
@@ -38,6 +44,7 @@ class EntitySpec:
         across_dates: ``newer_only``: a record of an older date never replaces one of a newer date;
             ``overwrite``: what is loaded last wins.
         default_keys: Key of a table that may be created here and for which no key was configured.
+        index: Key of a target -> how its documents are indexed.
         destinations: Stages behind ``validated``, a subset of ``table`` and ``index``.
     """
 
@@ -48,5 +55,6 @@ class EntitySpec:
     slots: int = 16
     across_dates: str = "newer_only"
     default_keys: KeySchema = DEFAULT_KEYS
+    index: Callable[[KeySchema], IndexContract] = by_default
     destinations: tuple[str, ...] = ("table", "index")
     expect: Expectation = NO_EXPECTATION

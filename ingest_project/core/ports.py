@@ -124,7 +124,8 @@ class Sink(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Called once after the last batch of a load (a refresh, for instance)."""
+        """Called once after the last batch of a chunk, before it is sealed; raises when what was written is
+        not in the target that ``identity`` named."""
         ...
 
 

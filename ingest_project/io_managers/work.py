@@ -82,6 +82,8 @@ def drain(context: dg.OutputContext, crew: Crew, stage: str, work: StageWork) ->
             # the step.
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
     live.close()
+    for text in crew.engine.notes:
+        context.log.warning(text)
     if bad:
         raise _verdict(stage, bad, len(slots))
 

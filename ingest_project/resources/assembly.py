@@ -16,8 +16,9 @@ from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.connect import s3_client
 from ingest_project.resources.deployments import Settings
-from ingest_project.resources.destinations import Destination, IndexDestination, TableDestination
+from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.engine import Engine, Parts
+from ingest_project.resources.index_destination import IndexDestination
 from ingest_project.resources.knobs import Knobs
 from ingest_project.resources.planner import Planner
 from ingest_project.resources.standings import Standings
@@ -35,6 +36,7 @@ class Assembly:
         plan: The only plan there is (command line); without it, plans are read from the plan store.
         create_tables: Whether missing tables may be made.
         index: Index name in place of the one made of the target's.
+        rebuild: The stage under which the index is built beside the one in use; else empty.
     """
 
     settings: Settings
@@ -44,6 +46,7 @@ class Assembly:
     plan: ChunkPlan | None = None
     create_tables: bool = False
     index: str = ""
+    rebuild: str = ""
 
     def engine(self) -> Engine:
         """A new engine; the caller closes it."""
@@ -56,6 +59,7 @@ class Assembly:
             rivals if self.plan is None else partial(_plan_rivals, self.plan),
             across_dates=self.spec.across_dates,
         )
+        notes: list[str] = []
         return Engine(
             self.spec,
             Parts(
@@ -64,7 +68,8 @@ class Assembly:
                 parts=parts,
                 upkeep=Upkeep(settings.ledger_url),
                 standings=standings,
-                destinations=self._destinations(),
+                destinations=self._destinations(notes),
+                notes=notes,
             ),
             owner=self.owner,
             knobs=self.knobs,
@@ -81,10 +86,15 @@ class Assembly:
             target=target,
         )
 
-    def _destinations(self) -> dict[str, Destination]:
+    def _destinations(self, notes: list[str]) -> dict[str, Destination]:
+        index = IndexDestination(
+            self.settings, contract=self.spec.index, name=self.index, note=lambda text: notes.append(text)
+        )
+        if self.rebuild:
+            return {self.rebuild: index}
         made: dict[str, Destination] = {
             "table": TableDestination(self.settings, self.create_tables),
-            "index": IndexDestination(self.settings, self.index),
+            "index": index,
         }
         return {stage: made[stage] for stage in self.spec.destinations}
 

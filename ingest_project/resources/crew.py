@@ -71,14 +71,20 @@ class Crew:
         context = multiprocessing.get_context("spawn")
         news: Queue[News] = context.Queue()
         start = (self._assembly, news, os.getpid())
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=start) as pool:
+        with (
+            self.engine.running(stage, chunks) as run,
+            ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=start) as pool,
+        ):
             tasks = {pool.submit(_attempt, stage, chunk, standings.known(chunk)): chunk for chunk in chunks}
             pending = set(tasks)
             while pending:
                 done, pending = wait(pending, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
                 _tell(news, progress)
+                self.engine.keep(run)
                 for task in done:
-                    yield _outcome(task, stage, tasks[task])
+                    outcome = _outcome(task, stage, tasks[task])
+                    run.saw(outcome)
+                    yield outcome
 
 
 def _outcome(task: Future[ChunkOutcome], stage: str, chunk: Chunk) -> ChunkOutcome:

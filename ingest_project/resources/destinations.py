@@ -1,12 +1,12 @@
 """Destinations: what a stage behind ``validated`` writes to, made of Settings. One class a store, the same
-four verbs.
+verbs; that of OpenSearch has a module of its own.
 
 Decides nothing about records; refuses remote targets that are not allowed before the first connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,14 +15,10 @@ from ingest_project.core.limits import BatchLimits
 from ingest_project.core.model import KeySchema
 from ingest_project.core.ports import Sink
 from ingest_project.core.streaming import EncodeLines
-from ingest_project.formats.bulk import bulk_encoder
-from ingest_project.formats.keys import document_id
-from ingest_project.formats.plain_json import line_key, plain_document
-from ingest_project.resources.connect import dynamodb_api, opensearch_api
+from ingest_project.resources.connect import dynamodb_api
 from ingest_project.resources.deployments import Settings
-from ingest_project.sinks import dynamodb, indexes, opensearch, tables
+from ingest_project.sinks import dynamodb, tables
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
-from ingest_project.sinks.opensearch_api import OpenSearchApi
 from ingest_project.sinks.readback import item_differences, typed_key
 
 
@@ -34,6 +30,19 @@ class Destination(Protocol):
     async def open(self, target: str, keys: KeySchema) -> Sink:
         """The sink for one target, made where the policy allows it. Raises TargetMissing,
         RemoteWriteRefused."""
+        ...
+
+    async def begin(self, target: str, keys: KeySchema, coming: Callable[[str], int]) -> None:
+        """A run is about to write to the target, once for all of its workers. ``coming``: identity of the
+        target -> records that are left to send."""
+        ...
+
+    async def keep(self, target: str) -> None:
+        """The run lives."""
+        ...
+
+    async def finish(self, target: str, *, touched: bool) -> None:
+        """The run has ended. ``touched``: it sent something."""
         ...
 
     def encoder(self, keys: KeySchema) -> EncodeLines | None:
@@ -68,6 +77,7 @@ class TableDestination:
             count=self.settings.limits.dynamodb_batch_items,
             bytes=dynamodb.LIMITS.bytes,
             overhead=dynamodb.LIMITS.overhead,
+            unit=dynamodb.LIMITS.unit,
         )
         return dynamodb.DynamoDBSink(self.api(), target, limits=limits)
 
@@ -89,6 +99,15 @@ class TableDestination:
             return (await tables.create_table(self.api(), target, wanted)).keys
         return found
 
+    async def begin(self, target: str, keys: KeySchema, coming: Callable[[str], int]) -> None:
+        return
+
+    async def keep(self, target: str) -> None:
+        return
+
+    async def finish(self, target: str, *, touched: bool) -> None:
+        return
+
     def encoder(self, keys: KeySchema) -> EncodeLines | None:
         return None
 
@@ -96,51 +115,6 @@ class TableDestination:
         wanted = [typed_key(line, keys) for line in lines]
         found = await tables.get_items(self.api(), target, wanted)
         return item_differences(found, lines, keys)
-
-    async def close(self) -> None:
-        if self._api is not None:
-            await self._api.endpoint.aclose()
-
-
-@dataclass(slots=True)
-class IndexDestination:
-    """OpenSearch indices, named after the target in lower case unless ``name`` says otherwise."""
-
-    settings: Settings
-    name: str = ""
-    stage: str = "index"
-    _api: OpenSearchApi | None = field(default=None, init=False)
-
-    def api(self) -> OpenSearchApi:
-        if self._api is None:
-            self._api = opensearch_api(self.settings)
-        return self._api
-
-    def index_of(self, target: str) -> str:
-        return self.name or indexes.index_name(target)
-
-    async def open(self, target: str, keys: KeySchema) -> Sink:
-        index = self.index_of(target)
-        self.settings.require_write("opensearch", index)
-        await indexes.ensure_index(self.api(), index, made_for=target)
-        limits = BatchLimits(
-            count=self.settings.limits.opensearch_batch_items,
-            bytes=self.settings.limits.opensearch_batch_bytes,
-            overhead=opensearch.LIMITS.overhead,
-        )
-        return opensearch.OpenSearchSink(self.api(), index, limits=limits)
-
-    def encoder(self, keys: KeySchema) -> EncodeLines | None:
-        return bulk_encoder(keys)
-
-    async def differences(self, target: str, keys: KeySchema, lines: Sequence[bytes]) -> list[str]:
-        wanted = {document_id(line_key(line, keys)): plain_document(line) for line in lines}
-        found = await indexes.get_sources(self.api(), self.index_of(target), list(wanted))
-        return [
-            f"document {name}: " + ("missing" if name not in found else "not equal to the validated record")
-            for name, document in wanted.items()
-            if name not in found or not indexes.same_document(found[name], document)
-        ]
 
     async def close(self) -> None:
         if self._api is not None:

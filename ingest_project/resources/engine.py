@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -35,9 +36,13 @@ from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.knobs import Knobs
+from ingest_project.resources.stage_run import StageRun
 from ingest_project.resources.standings import Standings
 from ingest_project.sinks.parts import ObjectPartStore
 from ingest_project.sources.dumps import DumpSource
+
+KEEP_LOOK_SECONDS = 5.0
+"""How often a run that delivers looks whether its targets have to hear that it lives."""
 
 BUSY_PATIENCE = 2.0
 """A busy chunk is asked for again until two leases have passed: by then its owner has ended or is dead."""
@@ -54,6 +59,7 @@ class Parts:
     Attributes:
         standings: Names the records that later ones supersede.
         destinations: Stage -> store.
+        notes: What went otherwise than asked for and stopped nothing.
     """
 
     ledger: SqlLedger
@@ -62,6 +68,7 @@ class Parts:
     upkeep: Upkeep
     standings: Standings
     destinations: dict[str, Destination]
+    notes: list[str] = field(default_factory=list)
 
 
 class Engine:
@@ -86,10 +93,11 @@ class Engine:
         self.spec, self.owner, self.knobs = spec, owner, knobs
         self.ledger, self.source, self.parts = parts.ledger, parts.source, parts.parts
         self.standings, self.destinations = parts.standings, parts.destinations
-        self._upkeep = parts.upkeep
+        self._upkeep, self.notes = parts.upkeep, parts.notes
         self._clock, self._rng = clock, rng or Random()
         self._runner = asyncio.Runner(loop_factory=event_loop_factory())
         self._loaders: dict[tuple[str, str], tuple[Sink, Loader]] = {}
+        self._runs: list[StageRun] = []
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +105,8 @@ class Engine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for run in tuple(self._runs):
+            self._close(run)
         for destination in self.destinations.values():
             self._runner.run(destination.close())
         self._runner.close()
@@ -109,8 +119,46 @@ class Engine:
         """
         if stage != "validated":
             self.standings.prepare(chunks)
-        for chunk in chunks:
-            yield self.attempt(stage, chunk, progress)
+        with self.running(stage, chunks) as run:
+            for chunk in chunks:
+                outcome = self.attempt(stage, chunk, progress)
+                run.saw(outcome)
+                yield outcome
+
+    @contextmanager
+    def running(self, stage: str, chunks: Sequence[Chunk]) -> Iterator[StageRun]:
+        """Around a run over chunks, in whatever processes: prepares the targets and finishes them."""
+        run = StageRun(
+            stage,
+            self.destinations.get(stage),
+            standings=self._upkeep.standings([chunk.id for chunk in chunks]),
+            retry=self._retry(),
+            clock=self._clock,
+            sleep=asyncio.sleep,
+            rng=self._rng,
+            note=self.note,
+        )
+        self._runs.append(run)
+        try:
+            self._runner.run(run.open(chunks))
+            yield run
+        finally:
+            self._close(run)
+
+    def keep(self, run: StageRun) -> None:
+        """Let the run's targets hear that it lives, when it is time to."""
+        if run.due:
+            self._runner.run(run.keep())
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def _close(self, run: StageRun) -> None:
+        """Once; a run that nobody ended is ended with its engine."""
+        if run in self._runs:
+            self._runs.remove(run)
+            self._runner.run(run.close())
 
     def attempt(self, stage: str, chunk: Chunk, progress: Progress = quiet) -> ChunkOutcome:
         """One chunk through one stage; what went wrong is in the outcome."""
@@ -176,9 +224,20 @@ class Engine:
         )
         identity = await sink.identity()
         work = Work(chunk=chunk, stage=stage, identity=identity, horizon=standing.horizon)
-        result = await loader.load(work, stream, self.owner, progress)
+        keeper = asyncio.create_task(self._keep())
+        try:
+            result = await loader.load(work, stream, self.owner, progress)
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
         self.standings.forget(chunk)
         return _outcome(chunk, stage, result)
+
+    async def _keep(self) -> None:
+        while self._runs:
+            for run in self._runs:
+                await run.keep()
+            await asyncio.sleep(KEEP_LOOK_SECONDS)
 
     async def _loader(self, stage: str, chunk: Chunk) -> tuple[Sink, Loader]:
         """One loader for each target: window and budget live as long as the engine does."""
@@ -193,15 +252,19 @@ class Engine:
         return Loader(
             sink=sink,
             ledger=self.ledger,
-            retry=RetryPolicy(
-                attempts=knobs.attempts, base=knobs.base_seconds, factor=knobs.factor, cap=knobs.cap_seconds
-            ),
+            retry=self._retry(),
             budget=MemoryBudget(knobs.memory_bytes),
             governor=RateGovernor(self._clock, most=knobs.in_flight),
             clock=self._clock,
             sleep=asyncio.sleep,
             rng=self._rng,
             settings=LoadSettings(lease=knobs.lease_seconds),
+        )
+
+    def _retry(self) -> RetryPolicy:
+        knobs = self.knobs
+        return RetryPolicy(
+            attempts=knobs.attempts, base=knobs.base_seconds, factor=knobs.factor, cap=knobs.cap_seconds
         )
 
     def _ended(self, stage: str, chunk: Chunk, state: str, started: float, reason: str) -> ChunkOutcome:

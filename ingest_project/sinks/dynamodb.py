@@ -19,7 +19,7 @@ from ingest_project.sinks.isolating import write_apart
 from ingest_project.sinks.tables import Table, describe
 
 # The service takes 25 puts and 16 MB a request; the slack is for the envelope.
-LIMITS = BatchLimits(count=25, bytes=15_500_000, overhead=len(b'{"PutRequest":},'))
+LIMITS = BatchLimits(count=25, bytes=15_500_000, overhead=len(b'{"PutRequest":},'), unit=1024)
 
 ALL_TAKEN = frozenset({b'{"UnprocessedItems":{}}', b'{"UnprocessedItems": {}}', b"{}"})
 

@@ -1,37 +1,72 @@
-"""OpenSearch indices: names, default mappings, creation, identity, and documents read back byte for byte.
+"""OpenSearch indices: names, how one stands, creation from the entity's contract, identity.
 
-Nothing hot lives here. Only what was made here is ever taken for ours (``_meta`` of the mappings says so).
+Nothing hot lives here. Only what bears our mark (``_meta`` of the mappings) is ours; documents may go into
+any index, but nothing else of one that is not ours is ever changed.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from ingest_project.core.errors import ConfigurationError, PermanentFailure, TargetMissing
+from ingest_project.core.indexing import BY_DEFAULT, IndexContract
 from ingest_project.sinks.isolating import RequestRefused
+from ingest_project.sinks.mappings import contradictions, fingerprint, mappings_of, settings_of
 from ingest_project.sinks.opensearch_api import OpenSearchApi
+from ingest_project.sinks.templates import put_template
 
 NAME_BYTES = 255
-READ_IDS = 500
+MARK = "ingest_project"
+"""Under this name ``_meta`` of an index holds what we know of it."""
 
 _FORBIDDEN = re.compile(r'[\s"*\\<>|,/?#:]')
+_STATE = "filter_path=%2A.aliases%2C%2A.settings.index%2C%2A.mappings._meta"
+
+Note = Callable[[str], None]
+"""Takes what a person should know and what stops nothing."""
 
 
-class _Found(msgspec.Struct):
-    """One document of an _mget answer; its source stays the bytes that the server sent."""
-
-    id: str = msgspec.field(name="_id")
-    source: msgspec.Raw = msgspec.field(name="_source", default=msgspec.Raw())
+def unheard(text: str) -> None:
+    """A Note that tells nobody."""
 
 
-class _Answer(msgspec.Struct):
-    docs: list[_Found]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexState:
+    """An index as the server describes it.
+
+    Attributes:
+        aliases: Alias -> its definition.
+        settings: The section ``index`` of its settings, values as texts.
+        meta: All of ``_meta``; of others, too.
+    """
+
+    name: str
+    uuid: str
+    aliases: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any]
+    meta: Mapping[str, Any]
+
+    @property
+    def mark(self) -> Mapping[str, Any]:
+        """What we wrote into it; empty when the index is not ours."""
+        mark = self.meta.get(MARK, {})
+        return mark if isinstance(mark, dict) else {}
+
+    @property
+    def made_for(self) -> str:
+        """The table that it was made for; empty when the index is not ours."""
+        return str(self.mark.get("made_for", ""))
+
+    def setting(self, name: str) -> str | None:
+        """A setting by its name below ``index``, with dots; None when it is not set."""
+        found: Any = self.settings
+        for step in name.split("."):
+            found = found.get(step) if isinstance(found, dict) else None
+        return None if found is None else str(found)
 
 
 def index_name(table: str) -> str:
@@ -43,18 +78,23 @@ def index_name(table: str) -> str:
         ConfigurationError: OpenSearch does not take the name.
     """
     name = table.lower()
-    fault = ""
-    if not name or len(name.encode()) > NAME_BYTES:
-        fault = f"must have 1 to {NAME_BYTES} bytes"
-    elif name[0] in "_-+.":
-        fault = f"must not start with {name[0]!r}"
-    elif found := _FORBIDDEN.search(name):
-        fault = f"must not contain {found.group()!r}"
-    if fault:
+    if fault := name_fault(name):
         raise ConfigurationError(
             f"no index can be named after {table!r}: the name {fault}; choose one (--index)"
         )
     return name
+
+
+def name_fault(name: str) -> str:
+    """What OpenSearch has against an index of this name; empty when nothing. A wildcard is no name."""
+    if not name or len(name.encode()) > NAME_BYTES:
+        return f"must have 1 to {NAME_BYTES} bytes"
+    if name[0] in "_-+.":
+        return f"must not start with {name[0]!r}"
+    if name != name.lower():
+        return "must be in lower case"
+    found = _FORBIDDEN.search(name)
+    return f"must not contain {found.group()!r}" if found else ""
 
 
 def index_path(name: str) -> str:
@@ -62,71 +102,89 @@ def index_path(name: str) -> str:
     return "/" + quote(name, safe="")
 
 
-def default_settings() -> dict[str, Any]:
-    """Settings that take dumps as they come: many fields; a malformed value only leaves itself out."""
-    return {"index.mapping.total_fields.limit": 5000, "index.mapping.ignore_malformed": True}
-
-
-def default_mappings() -> dict[str, Any]:
-    """Mappings for documents of unknown shape (docs/decisions/0005).
-
-    The document itself is kept byte for byte in ``_source``; mappings only say how it can be searched.
-    Numbers of any length are searched as doubles, texts as full text and as one word, booleans as the texts
-    true and false; no text is taken for a date or a number. So a field may be a number here and a text
-    there, and no document is refused for it. Refused is only a field that is an object in one document and
-    a plain value in another.
-    """
-    double = {"type": "double", "ignore_malformed": True}
-    text = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 1024}}}
-    kinds = {
-        "long": double,
-        "double": double,
-        "string": text,
-        "boolean": text,
-    }
-    return {
-        "date_detection": False,
-        "numeric_detection": False,
-        "dynamic_templates": [
-            {f"any_{kind}": {"match_mapping_type": kind, "mapping": mapping}}
-            for kind, mapping in kinds.items()
-        ],
-    }
-
-
 async def ensure_index(
     api: OpenSearchApi,
     name: str,
     *,
     made_for: str,
-    mappings: Mapping[str, Any] | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> str:
-    """Make the index unless it exists, and return its UUID. Safe to call from many workers at once.
+    contract: IndexContract = BY_DEFAULT,
+    mark: Mapping[str, Any] | None = None,
+    note: Note = unheard,
+) -> IndexState:
+    """Make the index and its template unless it exists; bring one of ours up to a changed contract.
+
+    Safe to call from many workers at once. An index that is not ours is taken as it is.
 
     Args:
+        name: An index, or an alias of one.
         made_for: What the index is for (the table's name); kept in the mappings' ``_meta``.
-        mappings, settings: Instead of the defaults.
+        mark: What else a new index is marked with.
 
     Raises:
-        PermanentFailure: The name belongs to an index that was made for something else, or is not valid.
+        PermanentFailure: It was made for something else, or contradicts the contract.
     """
-    body = {
-        "settings": dict(default_settings() if settings is None else settings),
-        "mappings": dict(default_mappings() if mappings is None else mappings)
-        | {"_meta": {"ingest_project": {"made_for": made_for}}},
-    }
+    state = await find_index(api, name)
+    if state is None:
+        await put_template(api, name, made_for=made_for, contract=contract, note=note)
+        await _create(api, name, {"made_for": made_for, **(mark or {})}, contract)
+        state = await find_index(api, name)
+    if state is None:
+        raise TargetMissing(f"index {name} was deleted while it was made")
+    if state.made_for not in (made_for, ""):
+        raise PermanentFailure(
+            f"index {name} holds {state.made_for!r}: it can't take {made_for!r} as well; "
+            "choose another (--index)"
+        )
+    if state.made_for and state.mark.get("contract") != fingerprint(contract):
+        await put_template(api, name, made_for=made_for, contract=contract, note=note)
+        await _update(api, state, contract)
+    return state
+
+
+async def find_index(api: OpenSearchApi, name: str) -> IndexState | None:
+    """The index with this name or alias; None when there is none.
+
+    Raises:
+        ConfigurationError: The alias stands for several indices.
+    """
     try:
-        await api.call("PUT", index_path(name), body)
-    except RequestRefused as error:
-        if "already_exists" not in str(error) and "already exists" not in str(error):
-            raise
-        owner = await _made_for(api, name)
-        if owner not in (made_for, None):
-            raise PermanentFailure(
-                f"index {name} holds {owner!r}: it can't take {made_for!r} as well; choose another (--index)"
-            ) from error
-    return await identity_of(api, name)
+        found = states_of(await api.call("GET", f"{index_path(name)}?{_STATE}"))
+    except TargetMissing:
+        return None
+    if len(found) > 1:
+        names = ", ".join(sorted(state.name for state in found))
+        raise ConfigurationError(f"{name} stands for {len(found)} indices: {names}")
+    return found[0] if found else None
+
+
+async def our_indices(api: OpenSearchApi) -> list[IndexState]:
+    """All open indices that bear our mark, by name."""
+    found = states_of(await api.call("GET", f"/_all?{_STATE}"))
+    return sorted((state for state in found if state.mark), key=lambda state: state.name)
+
+
+def states_of(answer: Mapping[str, Any]) -> list[IndexState]:
+    """An answer of GET on indices."""
+    return [
+        IndexState(
+            name=name,
+            uuid=str(one.get("settings", {}).get("index", {}).get("uuid", "")),
+            aliases=one.get("aliases", {}),
+            settings=one.get("settings", {}).get("index", {}),
+            meta=one.get("mappings", {}).get("_meta", {}),
+        )
+        for name, one in answer.items()
+    ]
+
+
+async def put_mark(api: OpenSearchApi, state: IndexState, mark: Mapping[str, Any]) -> None:
+    """Replace our mark on the index; what others keep in ``_meta`` stays."""
+    await api.call("PUT", f"{index_path(state.name)}/_mapping", {"_meta": {**state.meta, MARK: dict(mark)}})
+
+
+async def refresh_index(api: OpenSearchApi, name: str) -> None:
+    """What was written can be searched."""
+    await api.send("POST", f"{index_path(name)}/_refresh", b"")
 
 
 async def identity_of(api: OpenSearchApi, name: str) -> str:
@@ -136,50 +194,38 @@ async def identity_of(api: OpenSearchApi, name: str) -> str:
         TargetMissing: There is none.
         ConfigurationError: The alias stands for several indices.
     """
-    found = await api.call("GET", f"{index_path(name)}/_settings?filter_path=%2A.settings.index.uuid")
-    if not found:
+    state = await find_index(api, name)
+    if state is None:
         raise TargetMissing(f"no index {name}")
-    if len(found) > 1:
-        raise ConfigurationError(f"{name} stands for {len(found)} indices: {', '.join(sorted(found))}")
-    return str(next(iter(found.values()))["settings"]["index"]["uuid"])
+    return state.uuid
 
 
-async def count_documents(api: OpenSearchApi, name: str) -> int:
-    """Documents that can be searched (after a refresh)."""
-    return int((await api.call("GET", f"{index_path(name)}/_count"))["count"])
-
-
-async def get_sources(api: OpenSearchApi, name: str, ids: Sequence[str]) -> dict[str, bytes]:
-    """Sources of the documents with these ids, exactly as the server sent them; missing ones are left out.
-
-    OpenSearch keeps a document's bytes and copies them into its answer, so comparing bytes proves
-    exactness; for a server that writes them anew there is ``same_document``.
-    """
-    found: dict[str, bytes] = {}
-    for start in range(0, len(ids), READ_IDS):
-        wanted = json.dumps({"ids": list(ids[start : start + READ_IDS])}).encode()
-        answer = await api.send("POST", f"{index_path(name)}/_mget", wanted)
-        for one in msgspec.json.decode(answer, type=_Answer).docs:
-            if one.source:
-                found[one.id] = bytes(one.source)
-    return found
-
-
-def same_document(one: bytes, other: bytes) -> bool:
-    """Whether two JSON texts say the same, numbers compared digit for digit (``1.0`` is not ``1``)."""
-    return one == other or _exact(one) == _exact(other)
-
-
-def _exact(document: bytes) -> object:
-    def number(text: str) -> tuple[str, str]:
-        return ("number", text)
-
-    return json.loads(document, parse_float=number, parse_int=number, parse_constant=number)
-
-
-async def _made_for(api: OpenSearchApi, name: str) -> str | None:
-    found = await api.call("GET", f"{index_path(name)}/_mapping")
-    owners = {
-        one["mappings"].get("_meta", {}).get("ingest_project", {}).get("made_for") for one in found.values()
+async def _create(api: OpenSearchApi, name: str, mark: Mapping[str, Any], contract: IndexContract) -> None:
+    meta = {MARK: {**mark, "contract": fingerprint(contract)}}
+    body = {
+        "settings": settings_of(contract),
+        "mappings": mappings_of(contract) | {"_meta": meta},
     }
-    return owners.pop() if len(owners) == 1 else None
+    try:
+        await api.call("PUT", index_path(name), body)
+    except RequestRefused as error:
+        if "already_exists" not in str(error) and "already exists" not in str(error):
+            raise
+
+
+async def _update(api: OpenSearchApi, state: IndexState, contract: IndexContract) -> None:
+    """Add to the index what a changed contract adds. Settings of a standing index are left to its owner."""
+    path = f"{index_path(state.name)}/_mapping"
+    standing = (await api.call("GET", path))[state.name]["mappings"]
+    against = "; ".join(contradictions(standing, contract))
+    if not against:
+        mark = {**state.mark, "contract": fingerprint(contract)}
+        try:
+            await api.call("PUT", path, mappings_of(contract) | {"_meta": {**state.meta, MARK: mark}})
+        except RequestRefused as error:
+            against = str(error)
+    if against:
+        raise PermanentFailure(
+            f"index {state.name} does not fit the contract, and no index changes what it has: {against}. "
+            f"Load a new one beside it and switch: `ingest index rebuild {state.made_for}`"
+        )

@@ -19,7 +19,7 @@ from ingest_project.sinks.isolating import RequestRefused, Tally, write_apart
 from ingest_project.sinks.opensearch_api import LINES, OpenSearchApi, describe_error
 
 # OpenSearch takes 100 MB a request; beyond some megabytes larger requests only cost the server's memory.
-LIMITS = BatchLimits(count=1000, bytes=5 * 1024 * 1024, overhead=0)
+LIMITS = BatchLimits(count=1000, bytes=5 * 1024 * 1024, overhead=0, unit=1)
 
 _FILTER = "_bulk?filter_path=errors%2Citems.%2A.status%2Citems.%2A.error"
 _NO_ERRORS = b'{"errors":false,'
@@ -28,6 +28,11 @@ _STATUS = b'"status":2'
 # Two documents that meet a new field at the same time with values of two kinds: the loser is refused although
 # the mapping, once it stands, takes both.
 _CONTESTED = "cannot be changed from type"
+
+_UNBLOCK = (
+    ". The index takes no writes until its block is taken away: PUT /<index>/_settings "
+    '{"index.blocks.write": null}, or read_only or read_only_allow_delete, whichever is named'
+)
 
 
 class OpenSearchSink:
@@ -75,13 +80,13 @@ class OpenSearchSink:
         return await self._hear_again(batch.bodies, report, contested) if contested else report
 
     async def flush(self) -> None:
-        """One refresh: what was written can be searched.
+        """The chunk may be sealed: what was written is in the index that ``identity`` named. No refresh: one
+        a load is made by whoever knows its end.
 
         Raises:
-            TargetMissing: The index is not the one that ``identity`` named. _bulk creates an index that was
-                deleted meanwhile, without its mappings and without what was written before.
+            TargetMissing: The index is another one. _bulk creates an index that was deleted meanwhile,
+                without what was written before.
         """
-        await self._api.send("POST", f"{index_path(self._index)}/_refresh", b"")
         if self._identity and await identity_of(self._api, self._index) != self._identity:
             raise TargetMissing(f"index {self._index} was replaced while it was loaded")
 
@@ -152,6 +157,8 @@ def _refused(status: int, error: object) -> str:
         failure = TargetMissing
     elif status in (401, 403):
         failure = PermanentFailure
+    if "cluster_block" in reason:
+        reason += _UNBLOCK
     if failure is not None:
         raise failure(reason)
     return reason

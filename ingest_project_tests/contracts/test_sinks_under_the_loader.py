@@ -114,4 +114,3 @@ async def test_opensearch_ends_with_the_last_document_of_each_key_whatever_goes_
     assert result.sealed
     assert (result.counts.sent, result.counts.rejected, result.counts.balanced) == (RECORDS, 1, True)
     assert expected == server.indices.documents[INDEX]
-    assert server.indices.refreshes == 1

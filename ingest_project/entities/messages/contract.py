@@ -6,9 +6,13 @@ import re
 from urllib.parse import unquote, urlsplit
 
 from ingest_project.core.errors import ConfigurationError
-from ingest_project.core.model import Chunk
+from ingest_project.core.indexing import Field, IndexContract, Text, Value
+from ingest_project.core.model import Chunk, KeySchema
 from ingest_project.core.ports import Admission
 from ingest_project.formats.admission import ItemAdmission
+
+WORD = 1024
+"""Up to so many characters a text is searched as one word, too."""
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _COMPRESSION = re.compile(r"\.(?:gz|zst)$", re.IGNORECASE)
@@ -21,6 +25,19 @@ _DATE = re.compile(r"(?:.*=)?\d{4}(?:-?\d{2}){0,2}")
 def admission(chunk: Chunk) -> Admission:
     """The contract for one chunk: any item that DynamoDB takes under the chunk's key; no data is changed."""
     return ItemAdmission(chunk.keys)
+
+
+def index(keys: KeySchema) -> IndexContract:
+    """What is known of the documents: the key, in every one and of one type. All else comes as it comes.
+
+    The key's fields are what the defaults would make of them, so that an index which took them from its first
+    document fits.
+    """
+    text = Text(keyword=WORD)
+    fields: dict[str, Field] = {
+        name: Value(kind="double") if kind == "N" else text for name, kind in keys.parts if "." not in name
+    }
+    return IndexContract(fields=fields)
 
 
 def target_of(uri: str) -> str:

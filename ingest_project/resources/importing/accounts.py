@@ -10,15 +10,17 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import BadInput, IngestError
 from ingest_project.core.model import Chunk, ChunkPlan, Counts, KeySchema
 from ingest_project.core.outcomes import SEALED, ChunkOutcome
 from ingest_project.ledgers.rejections import DeadLetters, Selection
 from ingest_project.ledgers.upkeep import Standing, Upkeep
 from ingest_project.resources.deployments import Settings
-from ingest_project.resources.destinations import Destination, IndexDestination, TableDestination
+from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.engine import event_loop_factory
 from ingest_project.resources.importing.report import FileReport
+from ingest_project.resources.index_destination import IndexDestination
 
 VALIDATED, TABLE, INDEX = "validated", "table", "index"
 REASONS = 20
@@ -32,15 +34,14 @@ class Accounts:
     """One import's account.
 
     Attributes:
-        stages: Stages behind ``validated``.
         index: Index name that the user gave, or empty.
         tables: URI -> table, of all files that have one.
         refused: URI -> why a file is not in the plan.
     """
 
     settings: Settings
+    spec: EntitySpec
     plan: ChunkPlan
-    stages: Sequence[str]
     index: str
     tables: Mapping[str, str]
     refused: Mapping[str, str]
@@ -53,6 +54,11 @@ class Accounts:
     _seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     _errors: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def stages(self) -> Sequence[str]:
+        """Stages behind ``validated``."""
+        return self.spec.destinations
+
     def look(self) -> None:
         """Read the ledger."""
         self._rows = self.upkeep.standings([chunk.id for chunk in self.plan.chunks])
@@ -60,7 +66,7 @@ class Accounts:
     def meet(self) -> None:
         """Ask the targets who they are, and note which chunks are complete in them."""
         keys = {chunk.target: chunk.keys for chunk in self.plan.chunks}
-        self._identities = identities(self.settings, self.stages, self.index, keys)
+        self._identities = identities(self.settings, self.spec, self.index, keys)
         self.look()
         self._complete = frozenset(chunk.id for chunk in self.plan.chunks if self._is_through(chunk))
 
@@ -172,17 +178,17 @@ class Accounts:
 
 
 def identities(
-    settings: Settings, stages: Sequence[str], index: str, keys: Mapping[str, KeySchema]
+    settings: Settings, spec: EntitySpec, index: str, keys: Mapping[str, KeySchema]
 ) -> dict[tuple[str, str], str]:
     """(stage, table) -> identity of the target; one that cannot be had is left out."""
     made: dict[str, Destination] = {
         TABLE: TableDestination(settings, False),
-        INDEX: IndexDestination(settings, index),
+        INDEX: IndexDestination(settings, contract=spec.index, name=index),
     }
 
     async def ask() -> dict[tuple[str, str], str]:
         found: dict[tuple[str, str], str] = {}
-        for stage in stages:
+        for stage in spec.destinations:
             for table, schema in keys.items():
                 try:
                     found[stage, table] = await (await made[stage].open(table, schema)).identity()
@@ -200,7 +206,7 @@ def identities(
 def index_of(settings: Settings, index: str, table: str) -> str:
     """Name of the table's index, empty when it can have none."""
     try:
-        return IndexDestination(settings, index).index_of(table)
+        return IndexDestination(settings, name=index).index_of(table)
     except IngestError:
         return ""
 

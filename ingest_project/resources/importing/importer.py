@@ -18,12 +18,12 @@ from ingest_project.resources.crew import Crew
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing.accounts import VALIDATED, Accounts
 from ingest_project.resources.importing.meter import StageMeter
-from ingest_project.resources.importing.owner import is_dead, new_owner
 from ingest_project.resources.importing.planning import Files, Surveyor, Tables, bind, only, still_fits
 from ingest_project.resources.importing.rehearsal import rehearse
 from ingest_project.resources.importing.report import FileReport, ImportReport, ImportWatcher
 from ingest_project.resources.importing.scratch import Scratch
 from ingest_project.resources.knobs import Knobs, knobs_of
+from ingest_project.resources.owner import is_dead, new_owner
 from ingest_project.resources.planner import PlanOutcome
 from ingest_project.resources.process import peak_rss
 from ingest_project.sources.dumps import DumpSource
@@ -147,8 +147,8 @@ class _Call:
         upkeep, ledger = Upkeep(self._settings.ledger_url), SqlLedger(self._settings.ledger_url)
         accounts = Accounts(
             settings=self._settings,
+            spec=self._spec,
             plan=plan,
-            stages=self._spec.destinations,
             index=self._options.index or "",
             tables=bound.tables,
             refused=refused,
@@ -175,6 +175,7 @@ class _Call:
             with Crew(self._assembly(scratch.settings, accounts.plan)) as crew:
                 for stage in (VALIDATED, *self._spec.destinations):
                     self._stage(stage, crew, accounts)
+                self._notes += crew.engine.notes
         elif accounts.plan.chunks:
             self._notes.append("Everything was loaded before; nothing was sent (--again loads it anew).")
         if accounts.through:

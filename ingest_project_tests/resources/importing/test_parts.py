@@ -13,7 +13,7 @@ from ingest_project.core.model import ChunkPlan, Counts, SourceFile
 from ingest_project.core.outcomes import SEALED, ChunkOutcome
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing.meter import StageMeter
-from ingest_project.resources.importing.owner import is_dead, new_owner
+from ingest_project.resources.owner import is_dead, new_owner
 from ingest_project.resources.importing.report import FileReport, ImportProgress, ImportReport
 from ingest_project.resources.importing.scratch import Scratch, leftovers
 from ingest_project.testing.doubles_time import FakeClock
@@ -28,7 +28,7 @@ def test_this_process_is_not_dead_and_each_import_has_its_own_name() -> None:
 
 
 def test_a_process_that_has_ended_is_dead() -> None:
-    program = "from ingest_project.resources.importing.owner import new_owner; print(new_owner())"
+    program = "from ingest_project.resources.owner import new_owner; print(new_owner())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert is_dead(done.stdout.strip())
 

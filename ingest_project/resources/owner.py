@@ -1,4 +1,4 @@
-"""Names of import processes in the ledger: whether the one that holds a chunk is still alive.
+"""Names of processes in ledger and indices: whether the one that holds a chunk or a mode is still alive.
 
 A process that was killed on this machine need not be waited for; of other machines nothing is known.
 """
@@ -17,7 +17,7 @@ _WORD = "load"
 
 
 def new_owner() -> str:
-    """A name for this process's next import: ``load <host> <pid> <start> <number>``."""
+    """A name for this process's next load: ``load <host> <pid> <start> <number>``."""
     me = psutil.Process(os.getpid())
     return f"{_WORD} {platform.node()} {me.pid} {me.create_time():.2f} {uuid.uuid4().hex[:8]}"
 
