@@ -5,6 +5,8 @@ Bodies are held whole; what belongs to a connection (Connection, Transfer-Encodi
 
 from __future__ import annotations
 
+import io
+
 import aiohttp
 import yarl
 
@@ -47,9 +49,10 @@ class Upstream:
         """What the service says; 502 when it cannot be reached."""
         session = self._session or self._open()
         url = yarl.URL(self._url + call.target, encoded=True)
+        data = io.BytesIO(call.body) if call.body else None
         try:
             async with session.request(
-                call.method, url, headers=_kept(call.headers), data=call.body or None, allow_redirects=False
+                call.method, url, headers=_kept(call.headers), data=data, allow_redirects=False
             ) as response:
                 body = await response.read()
                 raw = response.raw_headers
