@@ -3,103 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
 
 import pytest
 
-from ingest_project.core.breaking import CLOSED, HALF_OPEN, OPEN, BreakerStatus, CircuitBreaker
+from ingest_project.core.breaking import CLOSED, HALF_OPEN, OPEN
 from ingest_project.core.errors import CircuitOpen, HarmfulRequest, TransientFailure, Unreachable
-from ingest_project.testing.doubles import FakeClock
-from ingest_project.wire.guarded import CallLimits, GuardedClient
-from ingest_project.wire.http import Answer, Endpoint, Upload
-from ingest_project_tests.wire.moody import client_of
-
-T = TypeVar("T")
-CALLERS = 64
-
-
-class Played(Endpoint):
-    """An endpoint in virtual time: ``play`` says what becomes of each request when its latency is over.
-
-    Attributes:
-        sent: (moment, body) of each request.
-        most: Requests at a time.
-    """
-
-    def __init__(self, clock: FakeClock, play: Callable[[str, bytes], int], latency: float = 0.1) -> None:
-        super().__init__("http://127.0.0.1:1")
-        self._clock, self._play, self._latency = clock, play, latency
-        self.sent: list[tuple[float, bytes]] = []
-        self.inside = self.most = 0
-
-    async def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Upload = b""
-    ) -> Answer:
-        assert isinstance(body, bytes)
-        self.sent.append((self._clock(), body))
-        self.inside += 1
-        self.most = max(self.most, self.inside)
-        try:
-            await asyncio.sleep(self._latency)
-            return Answer(self._play(target, body), (), body)
-        finally:
-            self.inside -= 1
-
-
-def body(number: int) -> bytes:
-    return b"%d" % number
-
-
-class Case:
-    """A client in virtual time over a service that is down between two moments after the start."""
-
-    def __init__(
-        self,
-        *,
-        down: tuple[float, float] = (0.0, 0.0),
-        play: Callable[[str, bytes], int] | None = None,
-        threshold: int = 5,
-        limits: CallLimits | None = None,
-        health: str = "",
-        attempts: int = 50,
-    ) -> None:
-        self.clock = FakeClock()
-        self.told: list[BreakerStatus] = []
-        self._down = tuple(self.clock() + moment for moment in down)
-        self._answer = play or (lambda target, body: 200)
-        self.breaker = CircuitBreaker(self.clock, threshold=threshold, cooldown=10.0, watch=self.told.append)
-        self.endpoint = Played(self.clock, self._play)
-        self.client: GuardedClient = client_of(
-            self.endpoint,
-            self.clock,
-            self.clock.sleep,
-            breaker=self.breaker,
-            limits=limits or CallLimits(at_once=CALLERS),
-            health=health,
-            attempts=attempts,
-        )
-
-    def _play(self, target: str, body: bytes) -> int:
-        if self._down[0] <= self.clock() < self._down[1]:
-            raise Unreachable("down")
-        return self._answer(target, body)
-
-    async def call(self, number: int) -> bytes:
-        return (await self.client.call("PUT", "/", {}, body(number))).body
-
-    def run(self, main: Coroutine[Any, Any, T]) -> T:
-        return self.clock.run(main)
-
-    def all_calls(self) -> list[bytes | BaseException]:
-        async def main() -> list[bytes | BaseException]:
-            calls = (self.call(number) for number in range(CALLERS))
-            return await asyncio.gather(*calls, return_exceptions=True)
-
-        return self.run(main())
-
-
-ALL = [body(number) for number in range(CALLERS)]
+from ingest_project.wire.guarded import CallLimits
+from ingest_project_tests.wire.played import ALL, CALLERS, Case, body
 
 
 def test_nothing_is_lost_in_an_outage_and_each_probe_is_one_request() -> None:
@@ -177,22 +87,7 @@ def test_requests_of_all_callers_together_keep_to_the_rate() -> None:
 def test_requests_that_kill_the_service_are_found_among_64_and_no_other_is_blamed(
     bombs: tuple[int, ...],
 ) -> None:
-    """The service dies of a bomb with all that is under way, and is back after two seconds."""
-    back = 0.0
-    deaths = 0
-
-    def play(target: str, one: bytes) -> int:
-        nonlocal back, deaths
-        if case.clock() < back - 2.0 + 0.001:
-            raise TransientFailure("connection reset")
-        if case.clock() < back:
-            raise Unreachable("restarting")
-        if one in [body(bomb) for bomb in bombs]:
-            back, deaths = case.clock() + 2.0, deaths + 1
-            raise TransientFailure("connection reset")
-        return 200
-
-    case = Case(play=play, health="/health")
+    case = Case(deadly=[body(bomb) for bomb in bombs], health="/health", latency=1.0)
     outcomes = case.all_calls()
     assert [isinstance(one, HarmfulRequest) for one in outcomes] == [
         number in bombs for number in range(CALLERS)
@@ -200,7 +95,7 @@ def test_requests_that_kill_the_service_are_found_among_64_and_no_other_is_blame
     assert [ALL[number] for number in range(CALLERS) if number not in bombs] == [
         one for one in outcomes if isinstance(one, bytes)
     ]
-    assert deaths <= 4 * len(bombs)
+    assert len(case.deaths) <= 4 * len(bombs)
 
 
 def test_a_service_killed_three_times_in_mid_work_condemns_nobody() -> None:
