@@ -12,6 +12,7 @@ CLAIMS = (
     ("dynamodb_sink", ()),
     ("dynamodb_sink", ("--delay", "0.01", "--items", "20000")),
     ("opensearch_sink", ()),
+    ("opensearch_backpressure", ()),
     ("load_memory", ()),
 )
 
