@@ -30,7 +30,7 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("fixed")
 
-pytest_plugins = ["ingest_project.testing.plugin"]
+pytest_plugins = ["ingest_project.testing.plugin", "pytester"]
 REQUIRE_SERVERS = os.environ.get("INGEST_REQUIRE_SERVERS", "") == "1"
 
 

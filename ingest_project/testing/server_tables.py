@@ -37,7 +37,7 @@ class Tables:
         if report.outcome != "passed" or report.when == "call":
             if self._outcomes.get(test) != "failed":
                 self._outcomes[test] = report.outcome
-            for name, reason in _MISSING.findall(str(report.longrepr) if report.longrepr else ""):
+            for name, reason in _MISSING.findall(_reason(report)):
                 self.missing.setdefault(name, reason)
                 self._lacking.setdefault(test, set()).add(name)
         if report.when == "teardown":
@@ -77,6 +77,12 @@ class Tables:
     def _rows(self) -> Iterator[tuple[str, ...]]:
         for (server, module), counts in sorted(self.cells.items()):
             yield (server, module, *(str(counts[outcome]) for outcome in _OUTCOMES))
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """A skip carries its place beside its reason."""
+    told = report.longrepr
+    return str(told[2] if isinstance(told, tuple) else told or "")
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:

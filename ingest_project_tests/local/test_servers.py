@@ -1,4 +1,4 @@
-"""Each server of the catalogue speaks its protocol, keeps what it says, stops, and ends when its port is taken."""
+"""Each server speaks its protocol, keeps what it says it keeps, stops, and ends when its port is taken."""
 
 from __future__ import annotations
 
