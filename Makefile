@@ -6,14 +6,16 @@ STAMP := $(VENV)/.installed
 FAST := not servers and not dagster and not slow and not browser
 SERVERS := servers and not dagster and not slow and not browser
 LONG := (dagster or slow) and not browser
+# Each worker has servers of its own. The long tests watch processes and memory: one at a time.
+PARALLEL ?= -n 2 --dist worksteal
 
 export DAGSTER_DISABLE_TELEMETRY := yes
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down lint types test check bench docs clean
+.PHONY: help install demo up down services fetch lint types test check bench docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv and install everything, pinned
 
@@ -30,8 +32,16 @@ demo: $(STAMP) ## Load sample dumps through Dagster from nothing, print what hap
 up: $(STAMP) ## Start the embedded services and Dagster, and keep them running
 	$(BIN)/ingest up
 
-down: $(STAMP) ## Stop what `make up` started
+services: $(STAMP) ## Start all servers that can be had here, real ones too, and show them
+	$(BIN)/ingest services up --all
+	$(BIN)/ingest services status
+
+down: $(STAMP) ## Stop what `make up` and `make services` started
 	$(BIN)/ingest down
+
+# What cannot be had says so, and skips its tests (or fails them where INGEST_REQUIRE_SERVERS=1).
+fetch: $(STAMP) ## Fetch the servers for the tests into the cache folder
+	-@$(BIN)/ingest services fetch
 
 lint: $(STAMP) ## ruff
 	$(BIN)/ruff check .
@@ -41,9 +51,9 @@ types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
 
 # Cheap tests first: a failure shows early. Each part closes with its own count.
-test: lint types ## Lint, types and all tests
-	$(BIN)/pytest -m '$(FAST)'
-	$(BIN)/pytest -m '$(SERVERS)'
+test: lint types fetch ## Lint, types and all tests
+	$(BIN)/pytest $(PARALLEL) -m '$(FAST)'
+	$(BIN)/pytest $(PARALLEL) -m '$(SERVERS)'
 	$(BIN)/pytest -m '$(LONG)'
 	$(BIN)/pytest -m browser
 
