@@ -81,7 +81,7 @@ def classify(answer: Answer) -> IngestError:
     if answer.status == 429:
         return Throttled(said, retry_after=answer.retry_after)
     if answer.status == 413:
-        return BatchTooLarge(said)
+        return BatchTooLarge(f"{said.rstrip(': ')}: more than the server takes in one request")
     if answer.status == 404:
         return TargetMissing(said)
     if answer.status >= 500 or answer.status == 408:
