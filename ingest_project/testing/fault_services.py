@@ -149,7 +149,7 @@ class OpenSearchIndices:
         self.documents[name] = {}
 
     def call(self, method: str, index: str, verb: str, body: bytes) -> Reply:
-        """Creation, state, settings, mappings and refresh are all there is beside the writes."""
+        """Creation, state, settings, mappings, refresh and count are all there is beside the writes."""
         if (method, verb) == ("PUT", ""):
             return self._made(index, json.loads(body or b"{}"))
         if index not in self._uuids:
@@ -158,6 +158,8 @@ class OpenSearchIndices:
         if verb == "_refresh":
             self.refreshes += 1
             return json_reply(200, {"_shards": {"failed": 0}})
+        if verb == "_count":
+            return json_reply(200, {"count": len(self.documents[index])})
         if method == "PUT" and verb in ("_settings", "_mapping"):
             self._change(index, verb, json.loads(body))
             return json_reply(200, {"acknowledged": True})
