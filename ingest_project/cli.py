@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from ingest_project.cli_index import index
 from ingest_project.cli_ledger import rejections, status
 from ingest_project.cli_load import load
 from ingest_project.cli_local import demo, doctor, down, services, up
@@ -28,7 +29,7 @@ def ingest() -> None:
     """
 
 
-for command in (load, status, rejections, doctor, services, up, down, demo):
+for command in (load, status, rejections, index, doctor, services, up, down, demo):
     ingest.add_command(command)
 
 

@@ -13,6 +13,14 @@ from ingest_project.core.ports import Admission
 ACROSS_DATES = ("newer_only", "overwrite")
 DEFAULT_KEYS = KeySchema(parts=(("id", "S"),))
 
+REBUILDS = "index@"
+"""Stages that begin so fill an index beside the one in use; they are no stages of the entity."""
+
+
+def rebuild_stage(index: str) -> str:
+    """The stage under which the ledger keeps what was loaded into an index beside the one in use."""
+    return REBUILDS + index
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:

@@ -1,6 +1,7 @@
 """What users ask the ledger about a file: how much was read, written and refused, why, and how long it took.
 
-Only sums over tables; nothing is decided here, and nothing grows with the number of records.
+Only sums over tables; nothing is decided here, and nothing grows with the number of records. Indices that are
+built beside the one in use are left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, Table, case, func, select
 
+from ingest_project.core.entity import REBUILDS
 from ingest_project.core.model import Counts
 from ingest_project.ledgers.schema import COUNTS, rejections, works
 
@@ -108,6 +110,7 @@ def _failures(connection: Connection, entity: str | None, date: str | None) -> d
 
 
 def _within(query: Select[Any], table: Table, entity: str | None, date: str | None) -> Select[Any]:
+    query = query.where(table.c.stage.not_like(f"{REBUILDS}%"))
     if entity is not None:
         query = query.where(table.c.entity == entity)
     return query if date is None else query.where(table.c.date == date)

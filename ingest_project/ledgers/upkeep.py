@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, delete, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, and_, delete, insert, select, update
 
 from ingest_project.core.errors import ChunkBusy
 from ingest_project.core.model import Chunk, Counts
@@ -37,6 +38,14 @@ class Upkeep:
 
     def __init__(self, url: str) -> None:
         self._db = Database(url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         self._db.close()
@@ -72,6 +81,40 @@ class Upkeep:
                     anew = {**FRESH, **_FREED, "epoch": works.c.epoch + 1, "updated": now}
                     anew |= {"fingerprint": chunk.fingerprint, "records": chunk.records}
                     connection.execute(update(works).where(meant, works.c.chunk == chunk.id).values(anew))
+
+    def adopt(self, chunks: Sequence[Chunk], stage: str, *, into: str, now: float) -> None:
+        """What was done of these chunks as ``stage`` counts as done as ``into``, in place of what was there.
+
+        Chunks that ``stage`` does not know are left as they are.
+
+        Raises:
+            ChunkBusy: Somebody works on one of them.
+        """
+        for some in _pages(chunks):
+            ids = [chunk.id for chunk in some]
+            with self._db.writing() as connection:
+                both = and_(works.c.chunk.in_(ids), works.c.stage.in_((stage, into)))
+                rows = [dict(row) for row in connection.execute(select(works).where(both)).mappings()]
+                for row in rows:
+                    if row["state"] == "claimed" and row["leased_until"] > now:
+                        raise ChunkBusy(f"{row['uri']} is being loaded by {row['owner']}")
+                epochs = {row["chunk"]: row["epoch"] for row in rows if row["stage"] == into}
+                moved = [row for row in rows if row["stage"] == stage]
+                known = [row["chunk"] for row in moved]
+                connection.execute(delete(rejections).where(_of(rejections, known, into)))
+                connection.execute(delete(works).where(_of(works, known, into)))
+                for row in moved:
+                    epoch = row["epoch"] + epochs.get(row["chunk"], 0) + 1
+                    connection.execute(insert(works).values({**row, "stage": into, "epoch": epoch}))
+                letters = _of(rejections, known, stage)
+                connection.execute(update(rejections).where(letters).values(stage=into))
+                connection.execute(delete(works).where(_of(works, known, stage)))
+
+    def forget(self, stage: str) -> None:
+        """Forget everything that was done as this stage."""
+        with self._db.writing() as connection:
+            connection.execute(delete(rejections).where(rejections.c.stage == stage))
+            connection.execute(delete(works).where(works.c.stage == stage))
 
     def release_dead(self, entity: str, is_dead: Callable[[str], bool], *, now: float) -> int:
         """Free what owners that are no more held, without waiting for their leases; returns how many."""

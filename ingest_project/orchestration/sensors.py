@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 
 from ingest_project.core.entity import EntitySpec
-from ingest_project.core.errors import ConfigurationError
+from ingest_project.core.errors import ConfigurationError, IngestError
 from ingest_project.ledgers.files import FileEntry
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.orchestration.checks import open_work_event
@@ -116,6 +116,26 @@ def build_inbox_sensor(spec: EntitySpec, jobs: Sequence[Job]) -> dg.SensorDefini
         )
 
     return inbox_sensor
+
+
+def build_index_sensor(spec: EntitySpec) -> dg.SensorDefinition:
+    """Looks once a minute for indices that a killed load left in load mode."""
+
+    @dg.sensor(
+        name=f"{spec.name}_indices",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Gives OpenSearch indices their refresh and replicas back when the load that stopped "
+        "them was killed.",
+    )
+    def indices(context: dg.SensorEvaluationContext, ingest: IngestResource) -> dg.SkipReason:
+        try:
+            restored = ingest.restore_indices()
+        except IngestError as error:
+            return dg.SkipReason(str(error))
+        return dg.SkipReason(f"restored {', '.join(restored)}" if restored else "nothing to restore")
+
+    return indices
 
 
 def build_replan_schedule(spec: EntitySpec, plan_job: Job) -> dg.ScheduleDefinition:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from ingest_project.core.entity import EntitySpec
+from ingest_project.core.entity import EntitySpec, rebuild_stage
 from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
@@ -22,6 +22,7 @@ from ingest_project.resources.index_destination import IndexDestination
 from ingest_project.resources.knobs import Knobs
 from ingest_project.resources.planner import Planner
 from ingest_project.resources.standings import Standings
+from ingest_project.sinks.aliases import MARK_REBUILDS
 from ingest_project.sinks.parts import LocalPartStore, ObjectPartStore, S3PartStore
 from ingest_project.sinks.plans import LocalPlanStore, PlanStore, S3PlanStore
 from ingest_project.sources.dumps import DumpSource
@@ -36,7 +37,8 @@ class Assembly:
         plan: The only plan there is (command line); without it, plans are read from the plan store.
         create_tables: Whether missing tables may be made.
         index: Index name in place of the one made of the target's.
-        rebuild: The stage under which the index is built beside the one in use; else empty.
+        rebuild: The alias for which the index is built beside the one in use; the index is then the only
+            destination. Empty: it is the one in use.
     """
 
     settings: Settings
@@ -88,10 +90,14 @@ class Assembly:
 
     def _destinations(self, notes: list[str]) -> dict[str, Destination]:
         index = IndexDestination(
-            self.settings, contract=self.spec.index, name=self.index, note=lambda text: notes.append(text)
+            self.settings,
+            contract=self.spec.index,
+            name=self.index,
+            mark={MARK_REBUILDS: self.rebuild} if self.rebuild else {},
+            note=notes.append,
         )
         if self.rebuild:
-            return {self.rebuild: index}
+            return {rebuild_stage(self.index): index}
         made: dict[str, Destination] = {
             "table": TableDestination(self.settings, self.create_tables),
             "index": index,

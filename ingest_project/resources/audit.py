@@ -9,6 +9,7 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
+from ingest_project.core.entity import REBUILDS
 from ingest_project.core.errors import TargetMissing
 from ingest_project.core.model import Chunk, Counts, PartInfo
 from ingest_project.ledgers.rejections import Selection
@@ -22,10 +23,11 @@ SAMPLE_CHUNKS, SAMPLE_LINES = 8, 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a check looks at: a date, and of it the slots of a run; None is all of them."""
+    """What a check looks at: a date, of it the slots of a run, and one target; None is all of them."""
 
     date: str
     slots: frozenset[int] | None = None
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ class Audit:
         stages: dict[str, list[str]] = {}
         uris = set()
         for row in rows:
-            if row.chunk_id in planned:
+            if row.chunk_id in planned and not row.stage.startswith(REBUILDS):
                 uris.add(row.uri)
                 told = f"{row.date} file_chunk {row.slot:02d}: {row.reason or row.uri}"
                 stages.setdefault(told, []).append(row.stage)
@@ -146,8 +148,9 @@ class Audit:
 
     def _chunks(self, scope: Scope) -> Sequence[Chunk]:
         plan = self._plans.read(self._engine.spec.name, scope.date)
-        chunks = () if plan is None else plan.chunks
-        return [chunk for chunk in chunks if scope.slots is None or chunk.slot in scope.slots]
+        chunks = [] if plan is None else list(plan.chunks)
+        chunks = [chunk for chunk in chunks if scope.slots is None or chunk.slot in scope.slots]
+        return [chunk for chunk in chunks if scope.target in (None, chunk.target)]
 
     def _infos(self, chunk: Chunk) -> Sequence[PartInfo]:
         try:

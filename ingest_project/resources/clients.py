@@ -18,6 +18,7 @@ from ingest_project.resources.connect import s3_client
 from ingest_project.resources.crew import Crew
 from ingest_project.resources.deployments import Settings, load_settings
 from ingest_project.resources.engine import Engine
+from ingest_project.resources.index_keeper import IndexKeeper
 from ingest_project.resources.knobs import Knobs, knobs_of
 from ingest_project.resources.planner import Log, PlanOutcome
 from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
@@ -86,6 +87,14 @@ class IngestResource(dg.ConfigurableResource[Any]):
         """What the checks look at; use it as a context manager."""
         settings = self.settings()
         return Audit(self.engine(spec, "check"), plan_store(settings), part_store(settings))
+
+    def restore_indices(self) -> list[str]:
+        """Give indices that a killed load left in load mode their settings back; their names."""
+        settings = self.settings()
+        if settings.opensearch_endpoint is None:
+            return []
+        with IndexKeeper(settings) as keeper:
+            return keeper.restore()
 
     def ledger(self) -> SqlLedger:
         return SqlLedger(self.settings().ledger_url)

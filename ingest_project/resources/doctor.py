@@ -16,6 +16,7 @@ from ingest_project.resources.connect import dynamodb_client, opensearch_client,
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.endpoints import Service
 from ingest_project.resources.importing.scratch import leftovers
+from ingest_project.resources.index_keeper import IndexKeeper
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 NEEDED = (
@@ -114,6 +115,7 @@ def _stores(settings: Settings) -> Iterator[Finding]:
         yield Finding(name="opensearch", state=WARN, text=text, advice="set OPENSEARCH_URL")
     else:
         yield _store(settings, "opensearch", "OPENSEARCH_URL", lambda: _look_into_opensearch(settings))
+        yield _indices(settings)
 
 
 def _store(settings: Settings, name: Service, variable: str, look: Callable[[], str]) -> Finding:
@@ -156,6 +158,19 @@ def _look_into_opensearch(settings: Settings) -> str:
     finally:
         client.close()
     return f"cluster {health.get('cluster_name')} is {health.get('status')}"
+
+
+def _indices(settings: Settings) -> Finding:
+    """Whether a load that was killed left an index without refresh and replicas."""
+    try:
+        with IndexKeeper(settings) as keeper:
+            left = keeper.left_over()
+    except IngestError as error:
+        return Finding(name="indices", state=WARN, text=str(error), advice="check the rights on OpenSearch")
+    if not left:
+        return Finding(name="indices", state=OK, text="none was left in load mode")
+    text = f"a killed load left without refresh: {', '.join(left)}"
+    return Finding(name="indices", state=WARN, text=text, advice="ingest index restore")
 
 
 def _ledger(settings: Settings) -> Finding:

@@ -14,6 +14,9 @@ from ingest_project.core.errors import ConfigurationError, PermanentFailure, Tar
 from ingest_project.sinks.indexes import IndexState, find_index, index_path, name_fault
 from ingest_project.sinks.opensearch_api import OpenSearchApi
 
+MARK_REBUILDS = "rebuilds"
+"""In the mark of an index that is built beside the one in use: the alias for which it is built."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
@@ -52,6 +55,17 @@ async def move_alias(
         return Move(former=None, replaced=False)
     if former.name == new.name:
         return Move(former=former, replaced=False)
+    require_movable(alias, former, made_for=made_for, replace_index=replace_index)
+    if former.name == alias:
+        await _actions(api, {"remove_index": {"index": former.name}}, _add(new.name, alias, {}))
+        return Move(former=former, replaced=True)
+    off = {"remove": {"index": former.name, "alias": alias, "must_exist": True}}
+    await _actions(api, off, _add(new.name, alias, former.aliases.get(alias, {})))
+    return Move(former=former, replaced=False)
+
+
+def require_movable(alias: str, former: IndexState, *, made_for: str, replace_index: bool) -> None:
+    """Raises PermanentFailure when the alias may not leave what it stands for."""
     if former.made_for != made_for:
         raise PermanentFailure(
             f"{alias} stands for index {former.name}, which was not made here for {made_for!r}: it is left "
@@ -59,16 +73,10 @@ async def move_alias(
         )
     if former.name == alias and not replace_index:
         raise PermanentFailure(
-            f"{alias} is an index, and no alias can have its name while it stands. To put {new.name} in its "
-            f"place and delete it in the same step: `ingest index switch {made_for} {new.name} "
-            "--delete-old`; or choose another alias (--alias) and have the searches use that one"
+            f"{alias} is an index, and no alias can have its name while it stands. --delete-old deletes it "
+            "in the same step in which the alias takes its name; or choose another alias (--alias) and have "
+            "the searches use that one"
         )
-    if former.name == alias:
-        await _actions(api, {"remove_index": {"index": former.name}}, _add(new.name, alias, {}))
-        return Move(former=former, replaced=True)
-    off = {"remove": {"index": former.name, "alias": alias, "must_exist": True}}
-    await _actions(api, off, _add(new.name, alias, former.aliases.get(alias, {})))
-    return Move(former=former, replaced=False)
 
 
 async def delete_index(api: OpenSearchApi, index: str, *, made_for: str) -> None:
