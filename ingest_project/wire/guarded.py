@@ -40,8 +40,9 @@ NOT_US = frozenset({401, 403})
 SUSPECT_AFTER = 2
 """Breakdowns during one request after which it is tried alone only."""
 
-CONVICT_AFTER = 2
-"""Breakdowns of a service that was well just before, with nothing but this request at work."""
+CONVICT_AFTER = 3
+"""Breakdowns of a service that was well just before, with nothing but this request at work. Where one request
+in a hundred is lost by chance, one in 10**10 is blamed for nothing."""
 
 BLOCK = 256 * 1024
 

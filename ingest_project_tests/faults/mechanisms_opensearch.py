@@ -106,14 +106,12 @@ def a_lost_answer_is_no_duplicate() -> None:
 
 
 def an_index_that_was_replaced_is_noticed() -> None:
-    server = server_with()
-
     def script(number: int) -> Fault | None:
         if number == 0:
             server.indices.create(INDEX)
         return None
 
-    server.script = script
+    server = FaultServer(indices=(INDEX,), script=script)
     with pytest.raises(TargetMissing):
         asyncio.run(played(server, documents(DOCUMENTS)))
 

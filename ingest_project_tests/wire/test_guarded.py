@@ -241,10 +241,10 @@ async def test_a_request_that_breaks_the_service_is_told_from_a_service_that_is_
     breaker = CircuitBreaker(clock, threshold=5)
     moody = Moody(deadly=b"bomb")
     async with moody.serve() as url, client_of(url, clock, naps, breaker=breaker, health="/health") as client:
-        with pytest.raises(HarmfulRequest, match="broke down over this request 4 times, 2 of them well"):
+        with pytest.raises(HarmfulRequest, match="broke down over this request 5 times, 3 of them well"):
             await client.call("PUT", "/", body=b"bomb")
         assert (await client.call("PUT", "/", body=b"good")).status == 200
-    assert (moody.checks, client.status.harmful, breaker.status.openings) == (2, 1, 0)
+    assert (moody.checks, client.status.harmful, breaker.status.openings) == (3, 1, 0)
 
 
 async def test_without_a_health_check_nobody_is_condemned(clock: FakeClock, naps: Naps) -> None:

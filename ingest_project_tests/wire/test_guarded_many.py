@@ -95,7 +95,7 @@ def test_requests_that_kill_the_service_are_found_among_64_and_no_other_is_blame
     assert [ALL[number] for number in range(CALLERS) if number not in bombs] == [
         one for one in outcomes if isinstance(one, bytes)
     ]
-    assert len(case.deaths) <= 4 * len(bombs)
+    assert len(case.deaths) <= 5 * len(bombs)
 
 
 def test_a_service_killed_three_times_in_mid_work_condemns_nobody() -> None:
