@@ -10,7 +10,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck
@@ -38,6 +38,13 @@ REQUIRE_SERVERS = os.environ.get("INGEST_REQUIRE_SERVERS", "") == "1"
 def pytest_configure(config: pytest.Config) -> None:
     """The environment of a CI run asks for all servers."""
     config.option.require_servers = config.option.require_servers or REQUIRE_SERVERS
+
+
+def missing(reason: str) -> NoReturn:
+    """What is no server of the plugin cannot be had: a skip, or a failure where everything is required."""
+    if REQUIRE_SERVERS:
+        pytest.fail(f"INGEST_REQUIRE_SERVERS=1, but {reason}", pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session", autouse=True)
