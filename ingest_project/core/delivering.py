@@ -84,10 +84,11 @@ class Gate:
         again, governor = report.retry, self._governor
         if len(again) < len(batch.bodies):
             self.progress += 1
-        cost = refused = 0
-        if report.throttled or governor.paced:
-            cost = self._limits.cost(batch.bodies)
-            refused = self._limits.cost([batch.bodies[index] for index in again])
+        if not (governor.paced or report.throttled):
+            governor.widen(self.inside)
+            return
+        cost = self._limits.cost(batch.bodies)
+        refused = self._limits.cost([batch.bodies[index] for index in again])
         governor.report(cost, refused, begun=begun, inside=self.inside, throttled=report.throttled)
 
     def _enter(self, bodies: Sequence[bytes]) -> None:
@@ -174,7 +175,8 @@ class Courier:
             TransientFailure: The retry policy's attempts are used up.
             PermanentFailure, CountLost, LeaseLost: As they come.
         """
-        patience, seen = Patience(self._retry), self._gate.progress
+        patience: Patience | None = None
+        seen = self._gate.progress
         while True:
             report, error = await self._send(batch)
             if report is None:
@@ -188,6 +190,7 @@ class Courier:
             if not report.retry:
                 return
             excused, seen = report.throttled and self._gate.progress > seen, self._gate.progress
+            patience = patience or Patience(self._retry)
             patience.tried(progress=len(report.retry) < len(batch), excused=excused)
             batch = part_of(batch, sorted(report.retry))
             await self._back_off(patience, report, error, batch)

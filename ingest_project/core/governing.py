@@ -21,11 +21,11 @@ class RateGovernor:
 
     - In an epoch with objections the pace falls to ``backoff`` of itself or to the share that was taken,
       whichever is less, and the window by the share refused if that is a fifth or more (by half at most).
-    - In one without, the pace grows if it was used: by ``GAIN * sqrt(n)`` requests a second each second at
-      ``n`` requests a second (the less one has, the faster one gains: governors that share a quota without
-      knowing of each other come to equal parts), faster with the time since the last objection. The window
-      grows by one a round trip in which it is full.
-    - After an objection to more than half, by a quarter an epoch, until one to less than a quarter.
+    - In one without, the pace grows if it was used: each second by ``GAIN * sqrt(n)`` requests a second at
+      ``n`` of them (who has less gains faster: governors that share a quota without knowing of each other
+      come to equal parts), by GROWTH of itself at most, and faster with the time since the last objection.
+      The window grows by one a round trip in which it is full.
+    - After an objection to more than half the pace doubles each epoch, until one to less than that.
 
     The window stays within [1, most]; however low the pace, one request goes out within LONGEST_WAIT.
 
@@ -40,10 +40,8 @@ class RateGovernor:
     SLACK = 0.05
     """Seconds by which a late request may be made up for."""
     FEWEST, MANY = 4, 8
-    GAIN = 0.4
-    STEPS = 0.02
-    """Growth an answer at most: at few requests a second each one more is a large step."""
-    STEEPER = 4.0
+    GAIN, GROWTH = 0.4, 0.03
+    STEEPER = 8.0
     """Seconds after an objection in which growth doubles; it goes on with their square."""
 
     def __init__(
@@ -99,8 +97,8 @@ class RateGovernor:
         """What became of one request.
 
         Args:
-            cost: Of the request; not looked at while neither ``paced`` nor ``throttled``.
-            refused: Cost of what the target did not take, likewise.
+            cost: Of the request.
+            refused: Of what the target did not take of it.
             begun: When it was sent.
             inside: Requests in flight, this one included.
             throttled: The target objected to the rate.
@@ -110,7 +108,12 @@ class RateGovernor:
                 self._hear(cost, refused if throttled else 0.0)
         elif throttled:
             self._begin(cost, begun, inside)
-        if not throttled and self._window < self._most and inside >= int(self._window):
+        if not throttled:
+            self.widen(inside)
+
+    def widen(self, inside: int) -> None:
+        """A request came back without an objection: all that ``report`` does while nothing is paced."""
+        if self._window < self._most and inside >= int(self._window):
             step = 1.0 / self._window if self._pace else 1.0
             self._window = min(self._most, self._window + step)
 
@@ -145,12 +148,13 @@ class RateGovernor:
             self._anew(now)
 
     def _fall(self, now: float) -> None:
-        share = self._refused / self._cost
-        least = self._cost / self._answers / self.LONGEST_WAIT
+        one = self._cost / self._answers
+        share = max(0.0, self._refused - one) / (self._cost - one)
+        least = one / self.LONGEST_WAIT
         self._pace = max(least, self._pace * max(1 / 16, min(self._backoff, 1.0 - share)))
         if share >= 0.2:
             self._window = max(1.0, self._window * max(0.5, 1.0 - share))
-        self._searching = share > 0.5 or (self._searching and share > 0.25)
+        self._searching = share > 0.5
         self._objected = now
 
     def _climb(self, now: float) -> None:
@@ -159,9 +163,9 @@ class RateGovernor:
         if self._sent < 0.75 * self._pace * span or not self._requests:
             return
         if self._searching:
-            self._pace *= 1.25
+            self._pace *= 2.0
             return
         rate = self._pace * self._requests / self._sent
         steep = 1.0 + ((now - self._objected) / self.STEEPER) ** 2
-        growth = min(self.GAIN / rate**0.5, self.STEPS * rate) * steep * span
+        growth = min(self.GAIN / rate**0.5, self.GROWTH) * steep * span
         self._pace *= 1.0 + min(growth, 0.25)

@@ -19,8 +19,7 @@ from ingest_project.core.errors import (
     Throttled,
     TransientFailure,
 )
-from ingest_project.core.retrying import RetryPolicy, Verdict, verdict
-from ingest_project.testing.doubles import FakeClock
+from ingest_project.core.retrying import Patience, RetryPolicy, Verdict, verdict
 
 
 @given(st.integers(1, 200), st.integers())
@@ -80,3 +79,29 @@ def test_a_policy_without_an_end_is_refused(make: Callable[[], RetryPolicy]) -> 
 )
 def test_each_error_has_one_verdict(error: Exception, expected: Verdict) -> None:
     assert expected == verdict(error)
+
+
+def tries_of(*marks: str, attempts: int = 3) -> Patience:
+    """After tries that were barren (b), excused (e) or brought progress (p)."""
+    patience = Patience(RetryPolicy(attempts=attempts, base=1.0, cap=1000.0))
+    for mark in marks:
+        patience.tried(progress=mark == "p", excused=mark == "e")
+    return patience
+
+
+@pytest.mark.parametrize(
+    ("marks", "ended"),
+    [("bb", False), ("bbb", True), ("bbpb", False), ("bbpbb", True), ("beeeeeeb", False), ("ebbeb", True)],
+)
+def test_patience_ends_with_tries_that_nothing_excuses(marks: str, ended: bool) -> None:
+    assert ended == (tries_of(*marks).delay(Random(0)) is None)
+
+
+def test_excused_tries_make_the_waits_longer_all_the_same() -> None:
+    rng = Random(3)
+    longest = [max(tries_of(*"e" * count).delay(rng) or 0.0 for _ in range(200)) for count in (1, 4, 8)]
+    assert [pytest.approx(1, rel=0.1), pytest.approx(8, rel=0.1), pytest.approx(128, rel=0.1)] == longest
+
+
+def test_the_servers_advice_is_the_least_wait_of_a_patient_one_too() -> None:
+    assert (tries_of("e").delay(Random(0), 77.0) or 0.0) >= 77.0
