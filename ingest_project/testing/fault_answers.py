@@ -7,9 +7,22 @@ import asyncio
 from aiohttp import web
 from multidict import CIMultiDict
 
+from ingest_project.testing.fault_engine import Outcome
 from ingest_project.testing.fault_messages import Reply
+from ingest_project.testing.fault_scripts import CUT, STALLED
 
-PATIENCE = 0.05
+
+async def give(request: web.Request, outcome: Outcome) -> web.StreamResponse:
+    """As the outcome says."""
+    if outcome.reply is None:
+        return broken(request)
+    if outcome.seconds:
+        await asyncio.sleep(outcome.seconds)
+    if outcome.manner == CUT:
+        return await cut(request, outcome.reply)
+    if outcome.manner == STALLED:
+        return await stall(request, outcome.reply)
+    return await send(request, outcome.reply)
 
 
 async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
@@ -31,10 +44,8 @@ async def cut(request: web.Request, reply: Reply) -> web.StreamResponse:
 async def stall(request: web.Request, reply: Reply) -> web.StreamResponse:
     """Half of it, then nothing until the client has gone."""
     response = await _half(request, reply)
-    wait = PATIENCE
-    while request.transport is not None and not request.transport.is_closing():
-        await asyncio.sleep(wait)
-        wait = min(1.0, 2 * wait)
+    # The server's handlers are cancelled when their client goes.
+    await asyncio.Event().wait()
     return response
 
 

@@ -8,9 +8,10 @@ import json
 import sys
 from typing import Any
 
+from ingest_project.testing.fault_engine import DIALECTS
 from ingest_project.testing.fault_quotas import RequestQuota, WriteQuota
 from ingest_project.testing.fault_scripts import NAMED, Fault, at_random, in_order
-from ingest_project.testing.fault_server import DIALECTS, FaultServer
+from ingest_project.testing.fault_server import FaultServer
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -76,9 +76,8 @@ def index_documents(
 ) -> Heard:
     """One _bulk."""
     lines = (json.dumps({"index": {"_id": key}}) + '\n{"n":1.50}\n' for key in keys)
-    return ask(
-        url, target=target, body="".join(lines).encode(), headers={"Content-Type": "application/x-ndjson"}
-    )
+    kind = {"Content-Type": "application/x-ndjson"}
+    return ask(url, target=target, body="".join(lines).encode(), headers=kind, patience=patience)
 
 
 def boto(
