@@ -58,5 +58,5 @@ async def test_every_call_ends_with_its_own_answer(seed: int) -> None:
     assert bodies == [answer.body for answer in answers]
     status = client.status
     assert (status.calls, status.given_up, status.harmful) == (CALLS, 0, 0)
-    assert status.tries == server.requests == CALLS + status.failures
+    assert server.requests <= status.tries == CALLS + status.failures
     assert status.breaker.state == CLOSED
