@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ingest_project import local
+from ingest_project_tests import conftest
 
 
 def test_each_embedded_server_stores_and_gives_back(
@@ -28,3 +31,12 @@ def test_the_servers_of_a_test_session_listen_on_loopback_only(services: local.S
             if connection.status == psutil.CONN_LISTEN
         }
         assert addresses == {"127.0.0.1"}
+
+
+def test_what_is_missing_skips_or_fails_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conftest, "REQUIRE_SERVERS", False)
+    with pytest.raises(pytest.skip.Exception, match="no browser"):
+        conftest.missing("no browser")
+    monkeypatch.setattr(conftest, "REQUIRE_SERVERS", True)
+    with pytest.raises(pytest.fail.Exception, match="INGEST_REQUIRE_SERVERS=1, but no browser"):
+        conftest.missing("no browser")

@@ -47,9 +47,8 @@ def ask(url: str, body: object = None, method: str = "GET") -> Any:
 
 
 def send(url: str, body: bytes | None, method: str, kind: str = "application/json") -> bytes:
-    request = urllib.request.Request(
-        url, body, {"Content-Type": kind, "Accept": "application/json, text/plain;q=0.9"}, method=method
-    )
+    wanted = "application/json" if kind == "application/json" else "text/plain"
+    request = urllib.request.Request(url, body, {"Content-Type": kind, "Accept": wanted}, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=60) as answer:
         found: bytes = answer.read()
