@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ingest_project.core.errors import ConfigurationError, PermanentFailure
+from ingest_project.core.errors import ConfigurationError, PermanentFailure, TransientFailure, Unreachable
 from ingest_project.wire.http import Answer, Endpoint, run
 
 
@@ -134,6 +134,30 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_and_ones_own_aut
                 await send(endpoint)
         async with Endpoint(url, tls=trusting) as endpoint:
             assert (await send(endpoint)).body == b"x"
+
+
+async def test_a_server_that_does_not_speak_tls_is_a_matter_of_configuration() -> None:
+    async with Counter().serve() as url, Endpoint(url.replace("http:", "https:")) as endpoint:
+        with pytest.raises(PermanentFailure, match="TLS"):
+            await send(endpoint)
+
+
+async def test_no_connection_is_told_from_no_answer() -> None:
+    async with Counter().serve() as url:
+        pass
+    async with Endpoint(url) as endpoint:
+        with pytest.raises(Unreachable, match="ConnectionRefusedError"):
+            await send(endpoint)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server, Endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as endpoint:
+        with pytest.raises(TransientFailure) as caught:
+            await send(endpoint)
+    assert not isinstance(caught.value, Unreachable)
 
 
 async def test_a_closed_endpoint_opens_again() -> None:
