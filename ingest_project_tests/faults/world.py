@@ -122,6 +122,10 @@ class World:
         }
         return {**services, **places, **self.turned}
 
+    @property
+    def ledger_url(self) -> str:
+        return self.turned.get("INGEST_LEDGER_URL") or f"sqlite:///{self.home / 'ledger.db'}"
+
     def put(self, day: str, name: str, content: bytes, good: Sequence[bytes]) -> str:
         """Drop a file into the inbox; ``good`` are the records of it that must arrive. Returns its URI."""
         key = f"inbox/messages/{day}/{name}"

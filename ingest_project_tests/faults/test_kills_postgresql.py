@@ -1,0 +1,117 @@
+"""kill -9 of a run whose ledger is in PostgreSQL, at three moments of each stage (see test_kills.py).
+
+Between the tests the ledger is had back as a copy of its database.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+
+from ingest_project.local import Stack
+from ingest_project.testing.running import RunningServer
+from ingest_project_tests import readback
+from ingest_project_tests.faults.clean import (
+    Clean,
+    clean_load,
+    kill_while_planning,
+    kill_while_validating,
+    kill_while_writing,
+    moments_of,
+    turn_back,
+)
+from ingest_project_tests.faults.launcher import Launcher
+from ingest_project_tests.faults.world import new_world
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_s3.client import S3Client
+
+pytestmark = [pytest.mark.dagster, pytest.mark.slow]
+
+MOMENTS = 3
+
+
+class DatabaseVault:
+    """A database and its copies, all made and dropped here."""
+
+    def __init__(self, server: str) -> None:
+        self._server, self._name, self._copies = server, f"kills_{uuid.uuid4().hex[:12]}", set[str]()
+        self._run(f"CREATE DATABASE {self._name}")
+
+    @property
+    def url(self) -> str:
+        return f"{self._server.rpartition('/')[0]}/{self._name}"
+
+    def keep(self, stage: str) -> None:
+        copy = f"{self._name}_{stage}"
+        self._run(f"CREATE DATABASE {copy} TEMPLATE {self._name}")
+        self._copies.add(copy)
+
+    def give_back(self, stage: str) -> None:
+        """FORCE ends the sessions that a killed process has left."""
+        self._run(f"DROP DATABASE {self._name} WITH (FORCE)")
+        self._run(f"CREATE DATABASE {self._name} TEMPLATE {self._name}_{stage}")
+
+    def drop(self) -> None:
+        for name in (self._name, *self._copies):
+            self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _run(self, command: str) -> None:
+        with closing(psycopg2.connect(self._server)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(command)
+
+
+@pytest.fixture(scope="module")
+def clean(
+    services: Stack,
+    s3: S3Client,
+    dynamodb: DynamoDBClient,
+    postgresql: RunningServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    launcher: Launcher,
+) -> Iterator[Clean]:
+    vault = DatabaseVault(postgresql.url)
+    try:
+        world = new_world(services, s3, dynamodb, tmp_path_factory)
+        world.turned["INGEST_LEDGER_URL"] = vault.url
+        yield clean_load(world, launcher, vault)
+    finally:
+        vault.drop()
+
+
+@pytest.mark.parametrize("number", range(MOMENTS))
+def test_a_kill_while_planning_leaves_the_plan_of_one_clean_run(
+    clean: Clean, launcher: Launcher, number: int
+) -> None:
+    moment = moments_of(clean, "planned", MOMENTS)[number]
+    kill_while_planning(clean, launcher, moment, go_on=number == 0)
+
+
+@pytest.mark.parametrize("number", range(MOMENTS))
+def test_a_kill_while_validating_leaves_the_parts_of_one_clean_run(
+    clean: Clean, launcher: Launcher, number: int
+) -> None:
+    moment = moments_of(clean, "validated", MOMENTS)[number]
+    kill_while_validating(clean, launcher, moment, go_on=number == 0)
+
+
+@pytest.mark.parametrize("number", range(MOMENTS))
+@pytest.mark.parametrize("stage", ["table", "index"])
+def test_a_kill_while_writing_leaves_the_target_of_one_clean_load(
+    clean: Clean, launcher: Launcher, stage: str, number: int
+) -> None:
+    kill_while_writing(clean, launcher, stage, moments_of(clean, stage, MOMENTS)[number])
+
+
+def test_the_ledger_of_these_runs_is_nowhere_but_in_postgresql(clean: Clean) -> None:
+    world = turn_back(clean, "index")
+    assert {"validated", "table"} == {stage for stage, _ in readback.works(clean.world.ledger_url)}
+    assert not list(world.home.rglob("*.db"))
