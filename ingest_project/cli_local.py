@@ -39,9 +39,10 @@ def services_up(others: tuple[str, ...], everything: bool, turned: tuple[str, ..
     names = {*EMBEDDED, *others}
     if everything:
         names |= set(SERVERS) - set(fetch_all(list(SERVERS), settings.cache))
-    stack = local.up(
-        settings.home, names=names, settings=_turned(turned), cache=settings.cache, timeout=120.0
-    )
+    words = _turned(turned)
+    if strangers := set(words) - names:
+        raise click.BadParameter(f"{', '.join(strangers)} is not started", param_hint="--set")
+    stack = local.up(settings.home, names=names, settings=words, cache=settings.cache, timeout=120.0)
     for name, value in stack.variables.items():
         click.echo(f"{name}={value}")
 

@@ -10,6 +10,7 @@ import pytest
 from ingest_project.cli import ingest as root
 from ingest_project.local.samples import write_samples
 from ingest_project_tests.cli.conftest import Ingest
+from ingest_project_tests.conftest import missing as lacking
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 
@@ -88,6 +89,42 @@ def test_services_that_do_not_run_are_told_with_1(bare_ingest: Ingest) -> None:
     assert done.status == 1
     assert "SeaweedFS" in done.out
     assert bare_ingest("services", "down").status == 0
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_another_server_is_started_by_its_name_with_its_settings(bare_ingest: Ingest) -> None:
+    try:
+        done = bare_ingest("services", "up", "--with", "dynalite", "--set", "dynalite:createTableMs=5")
+        if "cannot be had" in done.err or "which is not installed" in done.err:
+            lacking(done.err)
+        assert done.status == 0, done.err
+        shown = bare_ingest("services", "status").out
+        (line,) = (line for line in shown.splitlines() if "dynalite  " in line)
+        assert line.split()[:4] == ["dynalite", "4.0.0", "dynalite", "up"]
+        assert f"AWS_ENDPOINT_URL_DYNAMODB={line.split()[4]}" in done.out
+    finally:
+        bare_ingest("services", "down")
+
+
+def test_fetch_says_what_is_there_and_what_is_not(
+    bare_ingest: Ingest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert bare_ingest("services", "fetch", "s3", "dynamodb").status == 0
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("INGEST_CACHE", str(tmp_path))
+    done = bare_ingest("services", "fetch", "redis", "s3")
+    assert done.status == 1
+    assert "redis cannot be had: Redis needs redis-server" in done.err
+    assert "s3 is there" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--with", "nonesuch"], ["--set", "redis"], ["--set", "dynamodb:x"], ["--set", "redis:maxmemory=1mb"]],
+)
+def test_a_wrong_call_of_services_is_told_with_2(bare_ingest: Ingest, words: list[str]) -> None:
+    assert bare_ingest("services", "up", *words).status == 2
 
 
 def test_help_is_there_for_every_command(bare_ingest: Ingest) -> None:
