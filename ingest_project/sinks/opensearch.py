@@ -124,11 +124,13 @@ def _report(items: Sequence[Mapping[str, Any]], sent: int) -> WriteReport:
     """One outcome an item, by its place.
 
     Raises:
-        RequestRefused: The answer has another number of items than were sent: a body was not one action.
+        RequestRefused: The answer has more items than were sent: a body was not one action.
+        TransientFailure: It has fewer: nobody knows of which, and no document is to blame.
         TargetMissing, PermanentFailure: The index as a whole does not take writes.
     """
     if len(items) != sent:
-        raise RequestRefused(f"_bulk: {sent} items sent, {len(items)} answered")
+        failure = RequestRefused if len(items) > sent else TransientFailure
+        raise failure(f"_bulk: {sent} items sent, {len(items)} answered")
     written = superseded = 0
     refusals: list[Refusal] = []
     retry: list[int] = []

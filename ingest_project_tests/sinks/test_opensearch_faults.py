@@ -168,6 +168,15 @@ async def test_a_chunk_is_flushed_without_a_refresh() -> None:
         assert server.indices.refreshes == 0
 
 
+@pytest.mark.parametrize("items", [1, 5])
+async def test_an_answer_with_an_item_less_blames_no_document(items: int) -> None:
+    server = server_with(faults.wrong())
+    async with server, opensearch_sink(server.url) as sink:
+        with pytest.raises(TransientFailure, match="items sent"):
+            await sink.write(batch_of(documents(items)))
+        assert WriteReport(written=items) == await sink.write(batch_of(documents(items)))
+
+
 async def test_flush_notices_an_index_that_was_made_anew_under_way() -> None:
     async with server_with() as server, opensearch_sink(server.url) as sink:
         await sink.identity()
