@@ -104,7 +104,7 @@ class Engine:
             self.meter.refusal()
             busy = scripts.error("too_many_requests", status=429, retry_after=str(math.ceil(wait)))
             return Outcome(self._refusal(dialect, busy))
-        if fault is None:
+        if fault is None or 0 < fault.over >= len(call.body):
             return Outcome(self._dated(await self._taken(call, dialect, None)))
         self.met[fault.kind] += 1
         self.standing.turn(fault, call)
@@ -140,39 +140,49 @@ class Engine:
             return await self._undivided(call, dialect, fault if named else None)
         out = self.standing.items(write, dialect)
         out |= _named(write, fault) if fault is not None and named else {}
-        refused_places = self._over(write, out)
-        if refused_places and len(refused_places) == len(write.entries) and dialect.whole_throttle:
+        over, taken = self._over(write, out)
+        if over and len(over) == len(write.entries) and dialect.whole_throttle:
             self.meter.refusal()
             return dialect.error(dialect.throttle())
-        out |= dict.fromkeys(refused_places, dialect.throttle())
+        out |= dict.fromkeys(over, dialect.throttle())
         if not out:
-            return await self._backend.answer(call)
+            return await self._passed(call, taken)
         rest = write.without(out)
-        return write.merged(await self._backend.answer(rest) if rest is not None else None, out)
+        return write.merged(await self._passed(rest, taken) if rest is not None else None, out)
 
     async def _undivided(self, call: Call, dialect: Dialect, fault: Fault | None) -> Reply:
         """A write that is one item, or that cannot be taken apart."""
         if fault is not None and (0 in fault.indices or fault.target in dialect.targets(call)):
             return self._refusal(dialect, fault if fault.name else dialect.throttle())
+        units = 0
         if self._quota is not None:
             units = self._quota.units(len(call.body))
-            refused = bool(self._quota.take([units]))
-            self.meter.units(0 if refused else units, units if refused else 0)
-            if refused:
+            if self._quota.take([units]):
+                self.meter.units(0, units)
                 self.meter.refusal()
                 return dialect.error(dialect.throttle())
-        return await self._backend.answer(call)
+        return await self._passed(call, units)
 
-    def _over(self, write: Write, out: Mapping[int, Fault]) -> list[int]:
-        """Places that the quota has no room for."""
+    async def _passed(self, call: Call, units: int) -> Reply:
+        """The service's answer. What it refuses for its own reasons costs nothing."""
+        reply = await self._backend.answer(call)
+        if self._quota is not None:
+            if reply.status < 400:
+                self.meter.units(units, 0)
+            else:
+                self._quota.give_back(units)
+        return reply
+
+    def _over(self, write: Write, out: Mapping[int, Fault]) -> tuple[list[int], int]:
+        """Places that the quota has no room for, and the units of the others."""
         if self._quota is None:
-            return []
+            return [], 0
         places = [place for place in range(len(write.entries)) if place not in out]
         units = [self._quota.units(write.entries[place].size) for place in places]
         refused = self._quota.take(units)
         lost = sum(units[one] for one in refused)
-        self.meter.units(sum(units) - lost, lost)
-        return [places[one] for one in refused]
+        self.meter.units(0, lost)
+        return [places[one] for one in refused], sum(units) - lost
 
     def _denied(self, call: Call, dialect: Dialect) -> Fault | None:
         if self._credentials is None:

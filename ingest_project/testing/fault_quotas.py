@@ -50,6 +50,10 @@ class Bucket:
         self._tokens -= tokens
         return True
 
+    def give_back(self, tokens: float) -> None:
+        """What was taken for nothing."""
+        self._tokens = min(self._size, self._tokens + tokens)
+
     def wait(self, tokens: float) -> float:
         """Seconds until so many will be there."""
         return max(0.0, (tokens - self.level) / self._rate)
@@ -89,6 +93,10 @@ class WriteQuota:
     def take(self, units: Sequence[int]) -> list[int]:
         """Places of the items that do not fit; units of the others are taken. In order, each on its own."""
         return [place for place, cost in enumerate(units) if not self._bucket.take(cost)]
+
+    def give_back(self, units: int) -> None:
+        """The service refused these for another reason."""
+        self._bucket.give_back(units)
 
 
 class RequestQuota:

@@ -41,6 +41,7 @@ class Fault:
         seconds: How long a slow answer takes; how far a skewed clock is ahead.
         body: What an error says in place of the service's own form.
         after: The write took effect although an error is answered.
+        over: Only a request whose body is larger than so many bytes meets the error; others pass.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Fault:
     seconds: float = 0.0
     body: bytes | None = None
     after: bool = False
+    over: int = 0
 
 
 Script = Callable[[int], "Fault | None"]
@@ -65,6 +67,11 @@ def error(
 ) -> Fault:
     """An error answer; nothing is written, unless ``after``."""
     return Fault(kind=ERROR, name=name, status=status, message=message, retry_after=retry_after, after=after)
+
+
+def too_large(over: int) -> Fault:
+    """413 for a request of more than so many bytes; a smaller one passes."""
+    return Fault(kind=ERROR, status=413, name="RequestEntityTooLarge", over=over)
 
 
 def page(status: int, body: bytes = HTML) -> Fault:

@@ -237,6 +237,14 @@ def test_a_quota_takes_what_fits_and_says_so_when_nothing_does() -> None:
     ] == found["seconds"]
 
 
+def test_a_request_that_the_service_refuses_costs_no_units() -> None:
+    quota = WriteQuota(3, burst_seconds=1, clock=FakeClock())
+    with serving(over_memory(quota=quota)) as server:
+        assert "ValidationException" in put_items(server.url, ["a", "a"]).json["__type"]
+        assert {} == put_items(server.url, KEYS).json["UnprocessedItems"]
+        assert 3 == server.meter.record()[0]["accepted"]
+
+
 def test_a_quota_in_documents_refuses_single_documents() -> None:
     quota = WriteQuota(4, burst_seconds=1, unit=0, clock=FakeClock())
     with serving(over_memory(quota=quota)) as server:
