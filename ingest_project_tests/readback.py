@@ -62,6 +62,20 @@ def items(dynamodb: DynamoDBClient, table: str, key: str = "id") -> dict[str, An
     return by_key
 
 
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item without its types: what it was in JSON, numbers as the text that the server spells."""
+    return {name: _plain(value) for name, value in item.items()}
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    ((kind, inner),) = value.items()
+    if kind == "NULL":
+        return None
+    if kind == "L":
+        return [_plain(one) for one in inner]
+    return plain(inner) if kind == "M" else inner
+
+
 def objects(s3: S3Client, bucket: str, prefix: str = "") -> dict[str, bytes]:
     """Every object below a prefix: key -> bytes."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)

@@ -1,4 +1,4 @@
-"""One clean load of a world, each of its stages to be had back as it was: what killed runs are held against."""
+"""One clean load of a world, each stage of which can be had back: what killed runs are held against."""
 
 from __future__ import annotations
 

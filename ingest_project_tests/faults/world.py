@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest_project.local import Stack
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
+from ingest_project_tests import readback
 
 if TYPE_CHECKING:
     import pytest
@@ -126,6 +127,10 @@ class World:
     def ledger_url(self) -> str:
         return self.turned.get("INGEST_LEDGER_URL") or f"sqlite:///{self.home / 'ledger.db'}"
 
+    @property
+    def search_url(self) -> str:
+        return self.stack.servers["opensearch"].endpoint
+
     def put(self, day: str, name: str, content: bytes, good: Sequence[bytes]) -> str:
         """Drop a file into the inbox; ``good`` are the records of it that must arrive. Returns its URI."""
         key = f"inbox/messages/{day}/{name}"
@@ -148,23 +153,14 @@ class World:
 
     def in_table(self, table: str = "") -> dict[str, Any]:
         """Everything the table holds, by key."""
-        found: dict[str, Any] = {}
-        pages = self.dynamodb.get_paginator("scan").paginate(
-            TableName=table or self.table, ConsistentRead=True
-        )
-        for page in pages:
-            for item in page["Items"]:
-                found[item["id"]["S"]] = untyped(item)
-        return found
+        found = readback.items(self.dynamodb, table or self.table)
+        return {key: untyped(item) for key, item in found.items()}
 
     def in_index(self, index: str = "") -> dict[str, Any]:
         """Everything the index holds, by key."""
-        name = (index or self.table).lower()
-        self.search("POST", f"/{name}/_refresh")
-        answer = self.search("POST", f"/{name}/_search", {"size": 10_000, "query": {"match_all": {}}})
-        hits = answer["hits"]["hits"]
-        found = {hit["_source"]["id"]: hit["_source"] for hit in hits}
-        assert len(hits) == len(found)
+        sources = readback.documents(self.search_url, (index or self.table).lower()).values()
+        found = {source["id"]: source for source in map(exact, sources)}
+        assert len(sources) == len(found)
         return found
 
     def raw_document(self, name: str) -> bytes:
@@ -177,8 +173,9 @@ class World:
         return exact(self._send(method, path, data))
 
     def _send(self, method: str, path: str, data: bytes | None = None) -> bytes:
-        url = self.stack.servers["opensearch"].endpoint + path
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self.search_url + path, data, {"Content-Type": "application/json"}, method=method
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             found: bytes = answer.read()
             return found
