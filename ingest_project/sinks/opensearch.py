@@ -157,7 +157,7 @@ def _refused(status: int, error: object) -> str:
     failure: type[IngestError] | None = None
     if status == 404 and "index_not_found" in reason:
         failure = TargetMissing
-    elif status in (401, 403):
+    elif status in (401, 403) or reason.startswith("index_closed_exception"):
         failure = PermanentFailure
     if "cluster_block" in reason:
         reason += _UNBLOCK
