@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from ingest_project.core.entity import rebuild_stage
-from ingest_project.core.errors import PermanentFailure, TargetMissing
+from ingest_project.core.errors import ConfigurationError, PermanentFailure, TargetMissing
 from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.connect import opensearch_api
 from ingest_project.resources.deployments import Settings
@@ -21,7 +21,7 @@ from ingest_project.resources.engine import event_loop_factory
 from ingest_project.resources.owner import is_dead
 from ingest_project.sinks import aliases, load_mode
 from ingest_project.sinks.documents import count_documents
-from ingest_project.sinks.indexes import IndexState, find_index, our_indices
+from ingest_project.sinks.indexes import IndexState, find_index, name_fault, our_indices
 
 LOADING, LEFT_OVER, BESIDE = "in load mode", "left in load mode", "built beside"
 
@@ -123,6 +123,8 @@ class IndexKeeper:
         return restored
 
     async def _delete(self, index: str) -> IndexView:
+        if fault := name_fault(index):
+            raise ConfigurationError(f"{index!r} is no index: the name {fault}")
         state = await find_index(self._api, index)
         if state is None:
             raise TargetMissing(f"there is no index {index}")

@@ -112,12 +112,12 @@ class Rebuilder:
             PermanentFailure, TransientFailure: It is not complete, or something does not agree. The alias
                 stands as it stood; the same call goes on.
         """
-        index = self._calls(self._choose)
         chunks = self._records.chunks()
         if not chunks:
             raise PermanentFailure(
                 f"no validated records of {self._table} are stored: there is nothing to load"
             )
+        index = self._calls(self._choose)
         self._log(f"{len(chunks)} chunks into {index}")
         with self._upkeep() as upkeep:
             upkeep.release_dead(self._spec.name, is_dead, now=self._wall())
@@ -137,6 +137,7 @@ class Rebuilder:
         Raises:
             PermanentFailure: Something does not agree. The alias stands as it stood.
         """
+        self._calls(lambda api: aliases.require_ours(api, index, made_for=self._table))
         chunks = self._records.chunks()
         checked = self._check(index, chunks)
         move = self._calls(lambda api: self._move(api, checked))
@@ -164,7 +165,12 @@ class Rebuilder:
             if state.mark.get(aliases.MARK_REBUILDS) == self.alias
             if state.made_for == self._table and not state.aliases
         ]
-        return begun[-1] if begun and not self._options.anew else aliases.stamped(self.alias, self._wall())
+        if begun and not self._options.anew:
+            return begun[-1]
+        now = self._wall()
+        while await indexes.find_index(api, aliases.stamped(self.alias, now)) is not None:
+            now += 1
+        return aliases.stamped(self.alias, now)
 
     def _load(self, stage: str, chunks: Sequence[Chunk], index: str) -> list[ChunkOutcome]:
         outcomes = []
