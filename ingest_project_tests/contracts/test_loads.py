@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RECORDS, KEYS, BAD = 900, 300, 444
 LIMITS = BatchLimits(count=25, bytes=1 << 20, overhead=0)
 KILLS = ((0, True), (1, True), (1, False), (1, True))
-"""Call of the ledger at which an owner dies (0: the claim, 1: the first advance), and whether it takes effect."""
+"""Call of the ledger at which an owner dies (0: claim, 1: first advance), and whether it takes effect."""
 SMALL_STEPS = LoadSettings(step_seconds=0.0, step_items=40)
 
 
