@@ -17,15 +17,17 @@ class RateGovernor:
 
     The first objection sets the pace to half of what was going out. From then on the governor looks at
     epochs: at least ``calm`` seconds and FEWEST answers, of requests begun within the epoch, so that each
-    change is judged by what was sent after it (with most of it refused, MANY answers are enough).
+    change is judged by what was sent after it. While it searches, at the beginning and after an objection to
+    more than half, MANY answers are enough; at other times a short storm may be somebody else's search.
 
-    - In an epoch with objections the pace falls to ``backoff`` of itself or to the share that was taken,
-      whichever is less, and the window by the share refused if that is a fifth or more (by half at most).
-    - In one without, the pace grows if it was used: each second by ``GAIN * sqrt(n)`` requests a second at
-      ``n`` of them (who has less gains faster: governors that share a quota without knowing of each other
-      come to equal parts), by GROWTH of itself at most, and faster with the time since the last objection.
-      The window grows by one a round trip in which it is full.
-    - After an objection to more than half the pace doubles each epoch, until one to less than that.
+    - In an epoch with objections the pace falls by the share refused, at ``n`` requests a second by
+      ``FALL * sqrt(n)`` of itself at least (that within LEAST_FALL), and the window by the share refused if
+      that is a fifth or more (by half at most).
+    - In one without, the pace grows if it was used: each second by ``GAIN / sqrt(n)`` of itself, by GROWTH at
+      most, and faster with the time since the last objection. The window grows by one a round trip in which
+      it is full. As who has more gains less and gives up more, governors that share a quota without knowing
+      of each other come to about equal parts.
+    - While it searches the pace doubles each epoch instead, until an objection to half or less.
 
     The window stays within [1, most]; however low the pace, one request goes out within LONGEST_WAIT.
 
@@ -33,15 +35,15 @@ class RateGovernor:
         most: Largest window.
         start: First window.
         calm: Seconds of an epoch at least.
-        backoff: What is left of the pace after an objection to little.
     """
 
     LONGEST_WAIT = 2.0
     SLACK = 0.05
     """Seconds by which a late request may be made up for."""
     FEWEST, MANY = 4, 8
-    GAIN, GROWTH = 0.4, 0.03
-    STEEPER = 8.0
+    FALL, LEAST_FALL = 0.025, (0.1, 0.13)
+    GAIN, GROWTH = 0.35, 0.05
+    STEEPER = 12.0
     """Seconds after an objection in which growth doubles; it goes on with their square."""
 
     def __init__(
@@ -51,12 +53,11 @@ class RateGovernor:
         most: int = 64,
         start: int = 8,
         calm: float = 0.25,
-        backoff: float = 0.9,
     ) -> None:
         if most < 1:
             raise ValueError(f"at least one request must be in flight, not {most}")
         self._clock, self._most = clock, float(most)
-        self._calm, self._backoff = calm, backoff
+        self._calm = calm
         self._window = float(max(1, min(start, most)))
         self._pace = 0.0
         self._searching = False
@@ -140,7 +141,8 @@ class RateGovernor:
         self._cost += cost
         self._refused += refused
         enough = self._answers >= self.FEWEST and now - self._heard >= self._calm
-        if enough or (self._answers >= self.MANY and self._refused > self._cost / 2):
+        storm = self._searching and self._answers >= self.MANY and self._refused > self._cost / 2
+        if enough or storm:
             if self._refused:
                 self._fall(now)
             else:
@@ -150,8 +152,9 @@ class RateGovernor:
     def _fall(self, now: float) -> None:
         one = self._cost / self._answers
         share = max(0.0, self._refused - one) / (self._cost - one)
-        least = one / self.LONGEST_WAIT
-        self._pace = max(least, self._pace * max(1 / 16, min(self._backoff, 1.0 - share)))
+        low, high = self.LEAST_FALL
+        fall = max(share, min(high, max(low, self.FALL * (self._pace / one) ** 0.5)))
+        self._pace = max(one / self.LONGEST_WAIT, self._pace * max(1 / 16, 1.0 - fall))
         if share >= 0.2:
             self._window = max(1.0, self._window * max(0.5, 1.0 - share))
         self._searching = share > 0.5

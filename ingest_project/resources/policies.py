@@ -27,7 +27,10 @@ class BatchingPolicy(dg.ConfigurableResource[Any]):
 class RetryingPolicy(dg.ConfigurableResource[Any]):
     """When a request is tried again: only what the target did not take, with full jitter, finitely often."""
 
-    attempts: int | None = Field(default=None, description="Attempts a request in all.")
+    attempts: int | None = Field(
+        default=None,
+        description="Attempts in a row without progress; a throttled one counts only if nobody gets through.",
+    )
     base_seconds: float | None = Field(default=None, description="Upper bound of the first wait.")
     cap_seconds: float | None = Field(default=None, description="Upper bound of any wait.")
 
