@@ -66,7 +66,7 @@ class FileIndex:
             gets
             wider gaps, never more than 4096 marks.
         end: Offset after the last record.
-        fingerprint: SHA-256 of the stored bytes, hex.
+        fingerprint: Hash of the stored bytes, its kind's name before it; no proof against forgery.
         metadata: Top-level keys beside the items (``Count`` ...), values as JSON text, at most 64 KiB
             together.
         fault: Where the file is broken, when it is.

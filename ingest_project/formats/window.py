@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+STEP = 64 << 10
+"""Bytes taken in at once, however large the blocks are. The allocator hands out windows of this size again
+and again; larger ones are fresh pages of the system each time, which cost half as much as decoding them."""
+
 
 class Damaged(Exception):
     """The stream of blocks ends before its time; ``expected`` says what had to follow."""
@@ -24,6 +28,7 @@ class Window:
 
     def __init__(self, blocks: Iterable[bytes], base: int = 0) -> None:
         self._blocks = iter(blocks)
+        self._block = memoryview(b"")
         self.base = base
         self.data = b""
         self.final = False
@@ -36,18 +41,22 @@ class Window:
 
     def move(self, keep: int) -> None:
         """Forget the bytes before index ``keep`` and take in at least as many new ones as remain."""
-        rest = self.data[keep:]
+        rest = memoryview(self.data)[keep:]
         parts, wanted = [rest], max(1, len(rest))
-        while wanted > 0:
-            block = self._next()
-            if block is None:
-                break
-            parts.append(block)
-            wanted -= len(block)
+        while wanted > 0 and (piece := self._piece(max(wanted, STEP))):
+            parts.append(piece)
+            wanted -= len(piece)
         self.base += keep
         self.data = b"".join(parts)
 
-    def _next(self) -> bytes | None:
+    def _piece(self, most: int) -> memoryview:
+        """At most ``most`` bytes of the stream; none at its end."""
+        while not self._block and not self.final:
+            self._block = memoryview(self._next())
+        piece, self._block = self._block[:most], self._block[most:]
+        return piece
+
+    def _next(self) -> bytes:
         try:
             return next(self._blocks)
         except StopIteration:
@@ -55,4 +64,4 @@ class Window:
         except Damaged as damage:
             self.damage = damage.expected
         self.final = True
-        return None
+        return b""

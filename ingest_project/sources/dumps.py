@@ -19,7 +19,8 @@ from ingest_project.formats.cutting import GROUP, RECORD_LIMIT, Cutter, Entry
 from ingest_project.formats.groups import Cut
 from ingest_project.formats.survey import Survey, reads_alone, survey
 from ingest_project.formats.window import Window
-from ingest_project.sources.ahead import Digest, ahead
+from ingest_project.sources.ahead import ahead
+from ingest_project.sources.fingerprint import Fingerprint
 from ingest_project.sources.local_files import LocalFiles
 from ingest_project.sources.stores import BLOCK, S3Reader, Store
 
@@ -63,13 +64,10 @@ class DumpSource:
             SourceChanged: The file is gone or has another etag.
             TransientFailure: The store did not answer.
         """
-        digest = Digest()
-        try:
-            first = digest.over(self._watched(self._stored(file)))
+        fingerprint = Fingerprint()
+        with closing(fingerprint.over(self._watched(self._stored(file)))) as first:
             compression, found = self._survey(file, first)
             deque(first, maxlen=0)
-        finally:
-            fingerprint = digest.close()
         return FileIndex(
             file=file,
             shape=found.shape,
@@ -78,7 +76,7 @@ class DumpSource:
             records=found.records,
             marks=found.marks,
             end=found.end,
-            fingerprint=fingerprint,
+            fingerprint=fingerprint.text,
             metadata=found.metadata,
             fault=found.fault,
         )
@@ -237,6 +235,7 @@ def _batch(cut: Cut, first: int, skip: int) -> RecordBatch:
         raws=cut.raws[skip:] if skip else cut.raws,
         offsets=cut.offsets()[skip:] if skip else cut.offsets(),
         after=Position(count, f"{count}:{cut.end}"),
+        text=cut.text,
     )
 
 

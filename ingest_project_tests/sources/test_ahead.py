@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from ingest_project.sources.ahead import DEPTH, Digest, ahead
+from ingest_project.sources.ahead import DEPTH, ahead
 
 
 def test_blocks_come_in_order_and_errors_in_their_place() -> None:
@@ -38,11 +37,3 @@ def test_no_more_than_its_depth_waits_and_leaving_ends_the_thread() -> None:
     assert made <= 10 + DEPTH + 2
     reading.close()
     assert before == threading.active_count()
-
-
-def test_a_digest_is_that_of_all_blocks() -> None:
-    blocks = [b"%d" % n * 5000 for n in range(100)]
-    digest = Digest()
-    assert blocks == list(digest.over(blocks))
-    assert hashlib.sha256(b"".join(blocks)).hexdigest() == digest.close()
-    assert hashlib.sha256().hexdigest() == Digest().close()
