@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ingest_project.core.errors import ChunkBusy, LeaseLost
-from ingest_project.core.model import Counts, KeySchema, Position, Rejection
+from ingest_project.core.model import Chunk, Claim, Counts, KeySchema, Position, Rejection
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.testing.doubles_time import FakeClock
@@ -103,3 +103,63 @@ def test_what_a_dead_owner_held_is_free_at_once_and_fenced(
 def test_owners_of_other_entities_are_left_alone(ledger: SqlLedger, upkeep: Upkeep, clock: FakeClock) -> None:
     ledger.claim(sample_work(CHUNK), owner="dead", lease=60)
     assert 0 == upkeep.release_dead("load", lambda owner: True, now=clock())
+
+
+NEW = "index@new"
+
+
+def done(ledger: SqlLedger, chunk: Chunk, stage: str, identity: str) -> Claim:
+    """The chunk's work in that stage, sealed with one rejection."""
+    work = replace(sample_work(chunk), stage=stage, identity=identity)
+    claim = ledger.claim(work, owner=f"owner of {stage}", lease=60)
+    ledger.advance(claim, Position(10), DONE, [REFUSED], lease=60)
+    ledger.seal(claim, seconds=1.0)
+    return claim
+
+
+def test_what_was_done_beside_is_adopted_with_its_rejections(
+    ledger: SqlLedger, upkeep: Upkeep, clock: FakeClock
+) -> None:
+    old = done(ledger, CHUNK, "index", "uuid-1")
+    done(ledger, CHUNK, NEW, "uuid-2")
+    upkeep.adopt([CHUNK], NEW, into="index", now=clock())
+    found = upkeep.standings([CHUNK.id])
+    assert [(CHUNK.id, "index")] == list(found)
+    assert ("sealed", "uuid-2", DONE.written) == (
+        found[CHUNK.id, "index"].state,
+        found[CHUNK.id, "index"].identity,
+        found[CHUNK.id, "index"].counts.written,
+    )
+    assert [REFUSED.ordinal] == [one.ordinal for one in ledger.rejections(CHUNK, "index")]
+    assert [] == list(ledger.rejections(CHUNK, NEW))
+    again = replace(sample_work(CHUNK), stage="index", identity="uuid-2")
+    claim = ledger.claim(again, owner="b", lease=60)
+    assert (True, True) == (claim.sealed, claim.epoch > old.epoch)
+    upkeep.adopt([CHUNK], NEW, into="index", now=clock())
+    assert [(CHUNK.id, "index")] == list(upkeep.standings([CHUNK.id]))
+
+
+def test_an_owner_from_before_the_adoption_cannot_advance(
+    ledger: SqlLedger, upkeep: Upkeep, clock: FakeClock
+) -> None:
+    done(ledger, CHUNK, NEW, "uuid-2")
+    stale = replace(sample_work(CHUNK), stage="index", identity="uuid-1")
+    claim = ledger.claim(stale, owner="a", lease=10)
+    with pytest.raises(ChunkBusy, match="is being loaded by a"):
+        upkeep.adopt([CHUNK], NEW, into="index", now=clock())
+    clock.advance(11)
+    upkeep.adopt([CHUNK], NEW, into="index", now=clock())
+    with pytest.raises(LeaseLost):
+        ledger.advance(claim, Position(1), Counts(sent=1, written=1), [], lease=60)
+
+
+def test_what_was_done_beside_is_no_file_s_business_and_can_be_forgotten(
+    ledger: SqlLedger, upkeep: Upkeep
+) -> None:
+    done(ledger, CHUNK, "index", "uuid-1")
+    done(ledger, CHUNK, NEW, "uuid-2")
+    (summary,) = ledger.summary()
+    assert (["index"], 1) == (list(summary.stages), summary.rejected)
+    upkeep.forget(NEW)
+    assert [(CHUNK.id, "index")] == list(upkeep.standings([CHUNK.id]))
+    assert [] == list(ledger.rejections(CHUNK, NEW))

@@ -45,13 +45,32 @@ def test_a_limit_that_is_turned_in_the_launchpad_reaches_the_engine(
     assert chunks == chunks_planned(location, desk, config)
 
 
-@pytest.mark.parametrize("sensor", ["messages_inbox", "messages_local_inbox"])
+def tick(location: dg.Definitions, sensor: str, home: Path) -> Any:
+    """What the sensor answers to the daemon."""
+    home.mkdir()
+    origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="ingest_project.definitions"))
+    with only_our_warnings(), dg.DagsterInstance.local_temp(str(home)) as instance:
+        return get_external_sensor_execution(
+            location.get_repository_def(), origin, instance.get_ref(), sensor, None, None, None, None, None
+        )
+
+
+@pytest.mark.parametrize("sensor", ["messages_inbox", "messages_local_inbox", "messages_indices"])
 def test_a_sensor_gets_the_deployment_as_the_daemon_gives_it(
     location: dg.Definitions, desk: Desk, sensor: str, tmp_path: Path
 ) -> None:
-    origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="ingest_project.definitions"))
-    with only_our_warnings(), dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        told = get_external_sensor_execution(
-            location.get_repository_def(), origin, instance.get_ref(), sensor, None, None, None, None, None
-        )
+    told = tick(location, sensor, tmp_path / "one")
     assert not hasattr(told, "error"), told
+
+
+def test_the_sensor_of_indices_restores_what_a_killed_load_left(
+    location: dg.Definitions, desk: Desk, tmp_path: Path
+) -> None:
+    left = {"settings": {"refresh_interval": {"former": "9s", "load": "-1"}}, "holders": {"gone": 1.0}}
+    mark = {"ingest_project": {"made_for": desk.world.table, "load": left}}
+    body = {"settings": {"index.refresh_interval": "-1"}, "mappings": {"_meta": mark}}
+    desk.world.search("PUT", f"/{desk.world.table}", body)
+    assert desk.world.table in tick(location, "messages_indices", tmp_path / "one").skip_message
+    settings = desk.world.search("GET", f"/{desk.world.table}/_settings")[desk.world.table]["settings"]
+    assert "9s" == settings["index"]["refresh_interval"]
+    assert "nothing to restore" == tick(location, "messages_indices", tmp_path / "two").skip_message
