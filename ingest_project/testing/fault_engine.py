@@ -32,6 +32,10 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 
 
+PARTIAL = (scripts.ITEMS, scripts.DAMAGED, scripts.WRONG)
+"""Kinds that may keep single items out."""
+
+
 class Backend(Protocol):
     """What stands behind the faults."""
 
@@ -133,7 +137,7 @@ class Engine:
         refused = self.standing.refusal(call, dialect)
         if refused is not None:
             return self._refusal(dialect, refused)
-        named = fault is not None and fault.kind == scripts.ITEMS
+        named = fault is not None and fault.kind in PARTIAL
         looked_at = named or self._quota is not None or self.standing.gone or self.standing.blocked
         write = dialect.take_apart(call) if looked_at else None
         if write is None:

@@ -99,9 +99,12 @@ def cut() -> Fault:
     return Fault(kind=CUT)
 
 
-def damaged() -> Fault:
-    """The write takes effect; its answer's checksum is wrong."""
-    return Fault(kind=DAMAGED)
+def damaged(*indices: int) -> Fault:
+    """The write takes effect; its answer's checksum is wrong.
+
+    These items are not taken, and the damaged answer of DynamoDB says nothing of it: only the checksum does.
+    """
+    return Fault(kind=DAMAGED, indices=indices)
 
 
 def slow(seconds: float) -> Fault:
@@ -114,9 +117,12 @@ def stalled() -> Fault:
     return Fault(kind=STALLED)
 
 
-def wrong() -> Fault:
-    """The write takes effect; the answer is well-formed and does not fit: an item less, another table."""
-    return Fault(kind=WRONG)
+def wrong(*indices: int) -> Fault:
+    """The write takes effect; the answer is well-formed and does not fit: an item less, another table.
+
+    These items are not taken, and what DynamoDB answers says nothing of them.
+    """
+    return Fault(kind=WRONG, indices=indices)
 
 
 def skewed(seconds: float) -> Fault:

@@ -168,8 +168,9 @@ class Case:
     async def _run(self) -> None:
         server = self.kind.server(self.trouble, self.quota)
         async with server:
-            # Keys that expire end a load when there are no newer ones.
-            keys = Rotating(renewable=self.terminal is None)
+            # Keys that expire end a load only when there are no newer ones.
+            ends = self.terminal is not None and self.terminal.fault.kind == faults.EXPIRED
+            keys = Rotating(renewable=not ends)
             async with self.kind.sink(server.url, self.limits, keys) as sink:
                 if self.terminal is None:
                     result = await self._load(sink)

@@ -56,6 +56,8 @@ class DynamoDBKind:
     versioned = False
     survivable: ClassVar = [
         *SURVIVABLE,
+        faults.damaged(0, 3),
+        faults.wrong(0, 1, 7),
         faults.unprocessed(0),
         faults.unprocessed(1, 2, 5, 8, 13),
         faults.unprocessed(*range(25)),

@@ -97,6 +97,16 @@ def test_a_quota_of_requests_holds_in_front_of_any_service() -> None:
         assert 2 == len(real.asked)
 
 
+def test_a_quota_counts_a_single_put_as_well() -> None:
+    put = json.dumps({"TableName": "t", "Item": {"id": {"S": "x" * 3000}}}).encode()
+    headers = {"X-Amz-Target": "DynamoDB_20120810.PutItem"}
+    quota = WriteQuota(1, burst=3, clock=FakeClock())
+    with echo() as real, serving(before(real.url, quota=quota)) as server:
+        said = [ask(server.url, body=put, headers=headers).json.get("__type", "") for _ in range(2)]
+        assert (3, 1) == (server.meter.record()[0]["accepted"], len(real.asked))
+    assert [False, True] == ["ProvisionedThroughput" in one for one in said]
+
+
 def test_items_are_taken_out_of_a_compressed_body_and_the_rest_goes_on_plain() -> None:
     body = b"".join(b'{"index":{"_id":"%d"}}\n{"n":%d.0}\n' % (number, number) for number in range(3))
     refused = faults.refused_items(429, "busy", 1)

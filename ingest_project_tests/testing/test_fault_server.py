@@ -158,12 +158,23 @@ def test_a_damaged_answer_has_a_checksum_that_does_not_fit_and_the_write_stands(
     assert 3 == kept
 
 
+def test_a_damaged_answer_may_hide_what_was_not_taken() -> None:
+    heard, kept = put_with(faults.damaged(0, 1))
+    assert ({"UnprocessedItems": {}}, 1) == (heard.json, kept)
+    assert str(zlib.crc32(heard.body)) != heard.headers["x-amz-crc32"]
+
+
 def test_a_wrong_answer_is_well_formed_and_does_not_fit() -> None:
     heard, kept = put_with(faults.wrong())
     assert (["another-table"], 3) == (list(heard.json["UnprocessedItems"]), kept)
     assert str(zlib.crc32(heard.body)) == heard.headers["x-amz-crc32"]
     heard, kept = index_with(faults.wrong())
     assert ([201, 201], 3) == (statuses(heard), kept)
+
+
+def test_a_wrong_answer_may_hide_what_was_not_taken() -> None:
+    heard, kept = put_with(faults.wrong(0, 2))
+    assert (["another-table"], 1) == (list(heard.json["UnprocessedItems"]), kept)
 
 
 def test_a_skewed_answer_brings_the_date_that_explains_it() -> None:
@@ -251,15 +262,6 @@ def test_a_quota_in_documents_refuses_single_documents() -> None:
         assert [201, 201, 201] == statuses(index_documents(server.url, KEYS))
         assert [201, 429, 429] == statuses(index_documents(server.url, KEYS))
         assert [429, 429, 429] == statuses(index_documents(server.url, KEYS))
-
-
-def test_a_quota_counts_a_single_put_as_well() -> None:
-    put = json.dumps({"TableName": TABLE, "Item": {"id": {"S": "x" * 3000}}}).encode()
-    headers = {"X-Amz-Target": "DynamoDB_20120810.PutItem"}
-    with serving(over_memory(quota=WriteQuota(1, burst=3, clock=FakeClock()))) as server:
-        said = [ask(server.url, body=put, headers=headers).json["__type"] for _ in range(2)]
-        assert 3 == server.meter.record()[0]["accepted"]
-    assert [False, True] == ["ProvisionedThroughput" in one for one in said]
 
 
 def test_beyond_the_quota_of_requests_comes_429_with_the_time_to_wait() -> None:
