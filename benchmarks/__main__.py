@@ -1,4 +1,4 @@
-"""``python -m benchmarks [CLAIM...]``: measures claims, prints their tables, keeps results, plots and the page.
+"""``python -m benchmarks [CLAIM...]``: measures claims, prints their tables, keeps the results.
 
 ``--short`` is CI's version: it keeps nothing and fails when a ratio is under 70 % of the committed one.
 """
@@ -9,18 +9,20 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import dynamodb, table
+from benchmarks import dynamodb, encoding, opensearch, reading, table
 from benchmarks.claims import FULL, SHORT, USUAL, Claim, Scale
 from benchmarks.frame import measure
 
-CLAIMS: tuple[Claim, ...] = (*dynamodb.CLAIMS,)
+CLAIMS: tuple[Claim, ...] = (*dynamodb.CLAIMS, *opensearch.CLAIMS, *reading.CLAIMS, *encoding.CLAIMS)
 
 
 def measured(claim: Claim, scale: Scale) -> table.Result:
-    with tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder, claim.prepare(scale, Path(folder)) as stage:
+    with (
+        tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder,
+        claim.prepare(scale, Path(folder)) as stage,
+    ):
         rows = []
         for row in stage.rows:
             missing = row.missing()
@@ -28,7 +30,7 @@ def measured(claim: Claim, scale: Scale) -> table.Result:
                 print(f"left out: {row.name}, as {', '.join(missing)} is not installed")
             else:
                 rows.append(row)
-        return table.result_of(claim, scale, measure(rows, scale.rounds, stage.services), stage.notes)
+        return table.result_of(claim, scale, measure(rows, scale.rounds, stage.services), stage.note)
 
 
 def main() -> int:
@@ -45,7 +47,7 @@ def main() -> int:
         result = measured(claim, scale)
         print(f"\n{claim.name}: {claim.title}\n")
         print("\n".join(table.lines(claim, result)))
-        print(f"({result.rounds} rounds, {time.monotonic()-started:.0f} s)", flush=True)
+        print(f"({result.rounds} rounds, {time.monotonic() - started:.0f} s)", flush=True)
     return 0
 
 

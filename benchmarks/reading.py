@@ -1,41 +1,38 @@
-"""Reading of dump files, each way in turn in every round, beside ijson (yajl2_c) on the same file.
-
-``python benchmarks/reading.py [--mb N] [--rounds N] [--pin]`` prints MB/s of decompressed JSON (medians), the
-ratio to ijson in wall time (median, least, greatest over the rounds) and in CPU time. ``--pin``: on one core.
-"""
+"""Claims: reading of dump files of several shapes, beside ijson (yajl2_c) on the same file."""
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
-import os
-import statistics
-import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import ijson.backends.yajl2_c as ijson
 import msgspec
 
-from ingest_project.core.model import Chunk, FileIndex, FileRange, KeySchema, Position
+from benchmarks.claims import Claim, Scale, Stage, times, usual_columns
+from benchmarks.frame import Done, Row, Work
+from benchmarks.our_way import whole_chunk
+from benchmarks.samples import compact
+from ingest_project.core.model import Position
 from ingest_project.sources.dumps import DumpSource, list_files
 
-DECIMALS = msgspec.json.Decoder(list[Any], float_hook=Decimal)
+PEER, LOAD = "ijson, yajl2_c", "json.load"
+SURVEY, READ, DICTS = "survey", "read: slices", "read: dicts with Decimal"
+ZIPPED = "of the file in gzip: "
+
+TIGHT, SPACED, LINES = (
+    (b'{"Items":[', b",", b"]}"),
+    (b'{"Items":[\n  ', b",\n  ", b"\n]}\n"),
+    (b"", b"\n", b"\n"),
+)
 
 
-class Way(NamedTuple):
-    """One way of reading one file; returns the number of records."""
-
-    name: str
-    path: Path
-    work: Callable[[Path], int]
-
-
-def item(number: int) -> bytes:
+def usual(number: int) -> bytes:
     """About 1 KB, 24 attributes: one long text, many short ones, a list and an object."""
     texts = {f"attribute_{index}": f"value {number + index * 7919}" for index in range(14)}
     numbers = {"count": number, "price": number + 0.25, "sent": 1_700_000_000 + number}
@@ -50,32 +47,16 @@ def wordy(number: int) -> bytes:
     return compact({"id": f"message-{number:012d}", **texts})
 
 
-def compact(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
 def nested(number: int) -> bytes:
     """Inner objects that look like outer ones, separators in strings."""
     kids = [{"id": str(kid), "text": '"},{"id":"'} for kid in range(12)]
     return compact({"id": str(number), "kids": kids})
 
 
-def written(path: Path, size: int, make: Callable[[int], bytes], form: tuple[bytes, bytes, bytes]) -> Path:
-    head, glue, tail = form
-    count = size // (len(make(1000)) + len(glue))
-    with path.open("wb") as file:
-        file.write(head + make(0))
-        for number in range(1, count):
-            file.write(glue + make(number))
-        file.write(tail)
-    return path
-
-
 def huge(number: int) -> bytes:
     """One item of 4 MB."""
-    return (
-        b'{"id":"%d","parts":[' % number + b",".join(b'"part %d"' % part for part in range(320_000)) + b"]}"
-    )
+    parts = b",".join(b'"part %d"' % part for part in range(320_000))
+    return b'{"id":"%d","parts":[%b]}' % (number, parts)
 
 
 def deep(number: int) -> bytes:
@@ -83,115 +64,122 @@ def deep(number: int) -> bytes:
     return b'{"id":"%d","a":' % number + b"[" * 2000 + b"]" * 2000 + b"}"
 
 
-KNOWN: dict[Path, FileIndex] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A file to read. ``form``: what stands before, between and behind its records."""
+
+    title: str
+    make: Callable[[int], bytes]
+    form: tuple[bytes, bytes, bytes] = TIGHT
+    share: float = 1.0
 
 
-def with_survey(path: Path) -> int:
-    return DumpSource().index(list_files(str(path))[0]).records
+SHAPES = {
+    "items": Shape(title='`{"Items":[...]}`, items of 1 KB with 24 attributes', make=usual),
+    "spaced": Shape(title="the same, an item a line with blanks", make=usual, form=SPACED),
+    "texts": Shape(title="items of 1 KB, nearly all long texts", make=wordy),
+    "lines": Shape(title="JSON lines of 1 KB with 24 attributes", make=usual, form=LINES),
+    "nested": Shape(title="hostile: inner objects like outer ones, separators inside strings", make=nested),
+    "huge": Shape(title="hostile: items of 4 MB", make=huge),
+    "deep": Shape(title="hostile: items of 2,000 levels", make=deep, share=1 / 16),
+}
 
 
-def batches(path: Path) -> Iterable[Any]:
-    """The whole file as one chunk; its survey is made once and not in the time of a read."""
-    source, file = DumpSource(), list_files(str(path))[0]
-    index = KNOWN.get(path) or KNOWN.setdefault(path, source.index(file))
-    span = FileRange(uri=file.uri, etag=file.etag, start=index.marks[0].offset, end=index.end)
-    chunk = Chunk(
-        entity="bench",
-        date="2026-01-01",
-        slot=0,
-        target="bench",
-        keys=KeySchema(parts=(("id", "S"),)),
-        range=span,
-        shape=index.shape,
-        compression=index.compression,
-        records=index.records,
-    )
-    return source.read(chunk, Position())
+def written(path: Path, size: int, shape: Shape) -> Path:
+    head, glue, tail = shape.form
+    count = int(size * shape.share) // (len(shape.make(1000)) + len(glue))
+    with path.open("wb") as file:
+        file.write(head + shape.make(0))
+        file.writelines(glue + shape.make(number) for number in range(1, count))
+        file.write(tail)
+    return path
 
 
-def with_read(path: Path) -> int:
-    return sum(len(batch.raws) for batch in batches(path))
+def of_file(path: Path, measure: Callable[[], int]) -> Work:
+    """Work over a file whose JSON has the size of ``path``; ``measure`` returns the number of records."""
+    units = path.stat().st_size / 1e6
 
-
-def with_dicts(path: Path) -> int:
-    return sum(len(DECIMALS.decode(b"[%b]" % b",".join(batch.raws))) for batch in batches(path))
-
-
-def with_ijson(prefix: str) -> Callable[[Path], int]:
-    def work(path: Path) -> int:
-        with path.open("rb") as file:
-            found = ijson.items(file, prefix, multiple_values=True, buf_size=1 << 16)
-            return sum(1 for _ in found)
+    def work() -> Done:
+        assert measure()
+        return Done(units=units)
 
     return work
 
 
-def with_json_load(path: Path) -> int:
-    with path.open("rb") as file:
-        return len(json.load(file, parse_float=Decimal)["Items"])
+def surveying(path: Path, plain: Path) -> Work:
+    return of_file(plain, lambda: DumpSource().index(list_files(str(path))[0]).records)
 
 
-def ways(folder: Path, size: int) -> list[Way]:
-    tight, spaced = (b'{"Items":[', b",", b"]}"), (b'{"Items":[\n  ', b",\n  ", b"\n]}\n")
-    plain = written(folder / "items.json", size, item, tight)
-    files = [
-        (plain, "Items.item"),
-        (written(folder / "spaced.json", size, item, spaced), "Items.item"),
-        (written(folder / "long texts.json", size, wordy, tight), "Items.item"),
-        (written(folder / "items.jsonl", size, item, (b"", b"\n", b"\n")), ""),
-        (written(folder / "hostile, nested.json", size, nested, tight), "Items.item"),
-        (written(folder / "hostile, huge.json", size, huge, tight), "Items.item"),
-        (written(folder / "hostile, deep.json", size // 16, deep, tight), "Items.item"),
+def reading(path: Path, plain: Path, decoded: bool = False) -> Work:
+    """The whole file as one chunk; its survey is not part of the work."""
+    chunk = whole_chunk(path)
+    decode = msgspec.json.Decoder(list[Any], float_hook=Decimal).decode
+
+    def count() -> int:
+        batches = DumpSource().read(chunk, Position())
+        if decoded:
+            return sum(len(decode(b"[%b]" % b",".join(batch.raws))) for batch in batches)
+        return sum(len(batch.raws) for batch in batches)
+
+    return of_file(plain, count)
+
+
+def with_ijson(path: Path, prefix: str) -> Work:
+    import ijson.backends.yajl2_c as ijson
+
+    def count() -> int:
+        with path.open("rb") as file:
+            found: Iterable[Any] = ijson.items(file, prefix, multiple_values=True, buf_size=1 << 16)
+            return sum(1 for _ in found)
+
+    return of_file(path, count)
+
+
+def with_json_load(path: Path) -> Work:
+    def count() -> int:
+        with path.open("rb") as file:
+            return len(json.load(file, parse_float=Decimal)["Items"])
+
+    return of_file(path, count)
+
+
+@contextmanager
+def prepare(name: str, scale: Scale, folder: Path) -> Iterator[Stage]:
+    shape = SHAPES[name]
+    path = written(folder / f"{name}.json", scale.of(8, 64) << 20, shape)
+    own = {"path": path, "plain": path}
+    prefix = "" if shape.form is LINES else "Items.item"
+    rows = [
+        Row(name=PEER, make=with_ijson, given={"path": path, "prefix": prefix}),
+        Row(name=SURVEY, make=surveying, given=own),
+        Row(name=READ, make=reading, given=own),
     ]
-    found = []
-    for path, prefix in files:
-        found.append(Way(f"{path.name}: ijson", path, with_ijson(prefix)))
-        found.append(Way(f"{path.name}: survey", path, with_survey))
-        found.append(Way(f"{path.name}: read", path, with_read))
-        if path == plain:
-            found.append(Way(f"{path.name}: read to dicts, Decimal", path, with_dicts))
-            found.append(Way(f"{path.name}: json.load", path, with_json_load))
-            packed = folder / "items.json.gz"
-            packed.write_bytes(gzip.compress(path.read_bytes(), 6))
-            found.append(Way(f"{packed.name}: survey", packed, with_survey))
-            found.append(Way(f"{packed.name}: read", packed, with_read))
-    return found
+    if name == "items":
+        packed = folder / "items.json.gz"
+        packed.write_bytes(gzip.compress(path.read_bytes(), 6))
+        rows += [
+            Row(name=DICTS, make=reading, given={**own, "decoded": True}),
+            Row(name=f"{ZIPPED}{SURVEY}", make=surveying, given={**own, "path": packed}),
+            Row(name=f"{ZIPPED}{READ}", make=reading, given={**own, "path": packed}),
+            Row(name=LOAD, make=with_json_load, given={"path": path}),
+        ]
+    yield Stage(rows=rows)
 
 
-def run(folder: Path, size: int, rounds: int) -> None:
-    table = ways(folder, size)
-    seconds: dict[str, list[float]] = {way.name: [] for way in table}
-    cpu: dict[str, list[float]] = {way.name: [] for way in table}
-    for _ in range(rounds):
-        for way in table:
-            started = time.perf_counter()
-            processor = time.process_time()
-            assert way.work(way.path)
-            cpu[way.name].append(time.process_time() - processor)
-            seconds[way.name].append(time.perf_counter() - started)
-    print(f"{'':44} {'MB/s':>6} {'x ijson':>8} {'least':>7} {'most':>7} {'x CPU':>7}")
-    peer, sized = table[0].name, table[0].path
-    for way in table:
-        if way.name.endswith("ijson"):
-            peer, sized = way.name, way.path
-        rate = sized.stat().st_size / statistics.median(seconds[way.name]) / 1e6
-        ratios = [one / own for one, own in zip(seconds[peer], seconds[way.name], strict=True)]
-        spread = f"{statistics.median(ratios):8.2f} {min(ratios):7.2f} {max(ratios):7.2f}"
-        relative = statistics.median(cpu[peer]) / statistics.median(cpu[way.name])
-        print(f"{way.name:44} {rate:6.0f} {spread} {relative:7.2f}")
+def claim(name: str, shape: Shape) -> Claim:
+    against = [*times(PEER, "ijson", clock=True)]
+    if name == "items":
+        against += [*times(LOAD, LOAD), *times(READ, "plain read", clock=True)]
+    return Claim(
+        name=f"reading-{name}",
+        family="reading",
+        title=f"Reading: {shape.title}",
+        unit="MB",
+        columns=usual_columns("MB"),
+        against=against,
+        prepare=partial(prepare, name),
+        short=name in ("items", "nested"),
+    )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mb", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pin", action="store_true")
-    options = parser.parse_args()
-    if options.pin:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), options.mb << 20, options.rounds)
-
-
-if __name__ == "__main__":
-    main()
+CLAIMS = tuple(claim(name, shape) for name, shape in SHAPES.items())

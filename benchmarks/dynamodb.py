@@ -1,0 +1,66 @@
+"""Claims: how fast one core feeds DynamoDB from a file, beside every other client that can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+
+from benchmarks import dynamodb_peers as peers
+from benchmarks import our_way
+from benchmarks.claims import BUSY, Claim, Scale, Stage, times, usual_columns
+from benchmarks.frame import Row, service
+from benchmarks.limit import limit
+from benchmarks.samples import Record, export_line, narrow, plain_line, wide, write_lines
+
+SIZES: dict[str, Callable[[int], Record]] = {"1k": wide, "220b": narrow}
+WORDS = {"1k": "1.1 KB", "220b": "220 B"}
+LATENCY = 0.01
+ONE_PASS, WHOLE = "file to sink", "ingest load"
+WRITER, TYPED, LIMIT = "boto3 batch_writer", "boto3 client, typed items", "limit: bodies built"
+CONNECTIONS = 64
+LIMIT_BODIES = 20_000
+"""Items of the limit's bodies, which are held in memory and sent again and again."""
+
+NOTE = (
+    f"`{ONE_PASS}` is the hot path alone: source, contract, loader and sink in one pass over the surveyed file. "
+    f"`{WHOLE}` is the whole job in a process of its own: survey, contract, parts on disk, who supersedes "
+    "whom, ledger, delivery, and the start of Python."
+)
+EXPORT_NOTE = (
+    f" `{TYPED}` is the shortest way boto3 has for export lines: what `json.loads` made goes into the "
+    "low-level client as it is. The other peers take Python values only."
+)
+
+
+@contextmanager
+def prepare(size: str, export: bool, delay: float, scale: Scale, folder: Path) -> Iterator[Stage]:
+    items = scale.of(20_000, 100_000)
+    few = scale.of(1_000, 2_500)
+    form = export_line if export else plain_line
+    path = write_lines(folder / "null.jsonl", SIZES[size], form, items)
+    with service("benchmarks.null_service", "--delay", str(delay)) as server:
+        file = {"url": server.url, "path": path}
+        rows = [Row(name=WRITER, make=peers.batch_writer, given={**file, "items": few, "export": export})]
+        if export:
+            rows.append(Row(name=TYPED, make=peers.typed_client, given={**file, "items": few}))
+        rows += other_peers({**file, "items": 8 * few, "export": export}) if scale.name != "short" else []
+        rows.append(Row(name=ONE_PASS, make=our_way.one_pass, given=file))
+        if scale.name != "short":
+            rows.append(whole_job(server.url, size, form, folder))
+        bodies = {
+            "items": min(items, LIMIT_BODIES),
+            "stage": "table",
+            "repeat": max(1, items // LIMIT_BODIES),
+        }
+        rows.append(Row(name=LIMIT, make=limit, given={**file, **bodies, "connections": CONNECTIONS}))
+        yield Stage(rows=rows, services=(server.pid,), note=NOTE + EXPORT_NOTE if export else NOTE)
+
+
+CLAIMS = tuple(
+    claim(size, export, delay, short=not delay and (size, export) != ("220b", True))
+    for delay in (0.0, LATENCY)
+    for size in SIZES
+    for export in (False, True)
+)
