@@ -67,19 +67,28 @@ async def create_table(
 ) -> Table:
     """Create an on-demand table and wait until it is active; one that exists with the same key is taken.
 
+    One of the same name that is still being deleted is waited for. So is a new one that DescribeTable, which
+    may lag behind, does not know yet.
+
     Raises:
         PermanentFailure: The table exists with another key, or the service refuses the definition.
-        TransientFailure: Not active within two minutes.
+        TransientFailure: Not active within some minutes.
     """
-    try:
-        await api.call("CreateTable", _definition(table, keys))
-    except PermanentFailure as error:
-        if "ResourceInUseException" not in str(error):
-            raise
-    made = await wait_active(api, table, sleep=sleep)
-    if made.keys != keys:
-        raise PermanentFailure(f"table {table} exists with the key {made.keys}, not {keys}")
-    return made
+    for _ in range(WAITS):
+        try:
+            await api.call("CreateTable", _definition(table, keys))
+        except PermanentFailure as error:
+            if "ResourceInUseException" not in str(error):
+                raise
+        try:
+            made = await wait_active(api, table, sleep=sleep)
+        except TargetMissing:
+            await sleep(1.0)
+            continue
+        if made.keys != keys:
+            raise PermanentFailure(f"table {table} exists with the key {made.keys}, not {keys}")
+        return made
+    raise TransientFailure(f"table {table} is still being deleted")
 
 
 async def wait_active(api: DynamoDBApi, table: str, *, sleep: Sleep = asyncio.sleep) -> Table:

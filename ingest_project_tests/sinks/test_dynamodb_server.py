@@ -16,7 +16,9 @@ from ingest_project.sinks import tables
 from ingest_project.sinks.dynamodb import DynamoDBSink, canonical_key
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
 from ingest_project.sinks.signing import StaticCredentials
+from ingest_project.testing.running import Servers
 from ingest_project_tests import readback
+from ingest_project_tests.every_server import Clients
 from ingest_project_tests.sinks.sending import batch_of, dynamodb_api, line, lines
 
 if TYPE_CHECKING:
@@ -86,6 +88,21 @@ async def test_another_table_of_the_same_name_has_another_identity(
     dynamodb.delete_table(TableName=table_name)
     await tables.create_table(api, table_name, KEYS)
     assert first != await sink.identity()
+
+
+async def test_a_table_that_is_still_being_deleted_is_waited_for(
+    start_server: Servers, clients: Clients, table_name: str
+) -> None:
+    slow = start_server("dynalite", deleteTableMs=1500)
+    dynamodb = clients.boto("dynamodb", slow)
+    credentials = StaticCredentials(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    async with dynamodb_api(slow.url, credentials=credentials) as api:
+        first = await tables.create_table(api, table_name, KEYS)
+        dynamodb.delete_table(TableName=table_name)
+        with pytest.raises(TargetMissing, match="is being deleted"):
+            await tables.describe(api, table_name)
+        second = await tables.create_table(api, table_name, KEYS)
+    assert ("ACTIVE", True) == (second.status, first.identity != second.identity)
 
 
 async def test_a_table_is_made_once_with_its_key_on_demand_and_active(
