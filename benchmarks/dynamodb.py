@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +24,8 @@ LIMIT_BODIES = 20_000
 """Items of the limit's bodies, which are held in memory and sent again and again."""
 
 NOTE = (
-    f"`{ONE_PASS}` is the hot path alone: source, contract, loader and sink in one pass over the surveyed file. "
-    f"`{WHOLE}` is the whole job in a process of its own: survey, contract, parts on disk, who supersedes "
+    f"`{ONE_PASS}` is the hot path alone: source, contract, loader and sink in one pass over the surveyed "
+    f"file. `{WHOLE}` is the whole job in a process of its own: survey, contract, parts on disk, who supersedes "
     "whom, ledger, delivery, and the start of Python."
 )
 EXPORT_NOTE = (
@@ -56,6 +56,38 @@ def prepare(size: str, export: bool, delay: float, scale: Scale, folder: Path) -
         }
         rows.append(Row(name=LIMIT, make=limit, given={**file, **bodies, "connections": CONNECTIONS}))
         yield Stage(rows=rows, services=(server.pid,), note=NOTE + EXPORT_NOTE if export else NOTE)
+
+
+def other_peers(given: dict[str, object]) -> list[Row]:
+    return [
+        Row(name="aiodynamo", make=peers.with_aiodynamo, given=given, needs=("aiodynamo",)),
+        Row(name="pydynox", make=peers.with_pydynox, given=given, needs=("pydynox",)),
+    ]
+
+
+def whole_job(url: str, size: str, form: Callable[[Record], bytes], folder: Path) -> Row:
+    """Of more items, so that the start of the process is one of many seconds."""
+    path = write_lines(folder / "job.jsonl", SIZES[size], form, 200_000)
+    given = {"url": url, "files": [str(path)], "home": folder / "home"}
+    return Row(name=WHOLE, make=our_way.ingest_load, given=given, warm=False)
+
+
+def claim(size: str, export: bool, delay: float, *, short: bool = False) -> Claim:
+    form, pause = "export" if export else "json", f"{delay * 1000:.0f}ms"
+    against = [*times(WRITER, "batch_writer", clock=True)]
+    against += times(TYPED, "client") if export else times("pydynox", "pydynox")
+    against += times(LIMIT, "limit", clock=True)
+    lines = "export lines" if export else "plain JSON lines"
+    return Claim(
+        name=f"dynamodb-{size}-{form}-{pause}",
+        family="dynamodb",
+        title=f"DynamoDB from a file: items of {WORDS[size]}, {lines}, {pause} a write",
+        unit="item",
+        columns=(*usual_columns("item"), BUSY),
+        against=against,
+        prepare=partial(prepare, size, export, delay),
+        short=short,
+    )
 
 
 CLAIMS = tuple(

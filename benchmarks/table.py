@@ -1,4 +1,4 @@
-"""Results as tables and as JSON. A table is made from the samples alone, so that a file can be shown again."""
+"""Results as tables and as JSON. A table is made of the samples alone: a file can be shown again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
