@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 import click
 
+from ingest_project.cli_bulk import bulk
 from ingest_project.cli_index import index
 from ingest_project.cli_ledger import rejections, status
 from ingest_project.cli_load import load
 from ingest_project.cli_local import demo, doctor, down, services, up
+from ingest_project.cli_plan import plan
 from ingest_project.core.errors import ConfigurationError, IngestError, RemoteWriteRefused
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -29,7 +31,7 @@ def ingest() -> None:
     """
 
 
-for command in (load, status, rejections, index, doctor, services, up, down, demo):
+for command in (load, plan, status, rejections, index, bulk, doctor, services, up, down, demo):
     ingest.add_command(command)
 
 

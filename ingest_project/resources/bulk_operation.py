@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ingest_project.core.errors import (
     ConfigurationError,
@@ -231,8 +231,7 @@ def settle(
         superseded = total.superseded - before.superseded
         sent = total.records - before.sent
         counts = Counts(sent=sent, written=sent - superseded, superseded=superseded)
-        end = replace(claim.position, ordinal=total.records, token="") if before.sent else Position(sent)
-        ledger.advance(claim, end, counts, (), lease=lease)
+        ledger.advance(claim, Position(total.records), counts, (), lease=lease)
         if chunk.fault is None:
             ledger.seal(claim, seconds=0.0)
         else:

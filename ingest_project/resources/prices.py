@@ -31,8 +31,8 @@ class Price:
     source: str
 
 
-def _known(dollars: float, unit: str, as_of: str = "2025-06", source: str = _PRICE_LIST) -> Price:
-    return Price(dollars=dollars, unit=unit, as_of=as_of, source=source)
+def _known(dollars: float, unit: str, as_of: str = "2025-06") -> Price:
+    return Price(dollars=dollars, unit=unit, as_of=as_of, source=_PRICE_LIST)
 
 
 def _unknown(unit: str) -> Price:
@@ -56,7 +56,7 @@ class Prices:
 
 PRICES = Prices(
     region="us-east-1",
-    write_million=_known(0.625, "million on-demand write units", "2026-11", "measured facts of the project"),
+    write_million=_known(0.625, "million on-demand write units", "2026-11"),
     wcu_hour=_known(0.00065, "provisioned write unit and hour"),
     import_gb=_known(0.15, "GB of uncompressed lines"),
     put_standard_gb=_unknown("GB of bulk put bytes, STANDARD"),
@@ -116,9 +116,8 @@ def read_prices(path: Path, prices: Prices = PRICES) -> Prices:
         names = {field.name for field in fields(Prices)} - {"region"}
         strange = words.keys() - names - {"region", "as_of"}
         if strange:
-            raise ConfigurationError(
-                f"{path}: no price is called {', '.join(sorted(strange))}; there are {', '.join(sorted(names))}"
-            )
+            wrong, right = (", ".join(sorted(some)) for some in (strange, names))
+            raise ConfigurationError(f"{path}: no price is called {wrong}; there are {right}")
         as_of, source = str(words.get("as_of", "")), str(path)
         own = {
             name: replace(getattr(prices, name), dollars=_dollars(words[name]), as_of=as_of, source=source)

@@ -1,0 +1,183 @@
+"""Estimates: what dump files would bring, from one pass over each and a sample of its records.
+
+Reads files and asks tables for their keys; writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+from ingest_project.core.entity import EntitySpec
+from ingest_project.core.errors import BadInput, IngestError, SourceChanged
+from ingest_project.core.model import Chunk, ChunkPlan, KeySchema, Position, SourceFile
+from ingest_project.formats.json_tree import parse
+from ingest_project.formats.packing import packer
+from ingest_project.formats.typed_values import item_size
+from ingest_project.resources.lanes import Volume
+from ingest_project.resources.planner import Planner
+from ingest_project.sources.dumps import DumpSource
+
+WRITE_UNIT = 1024
+SAMPLE_CHUNKS, SAMPLE_RECORDS = 8, 250
+"""Of a file: so many places, so many records from each; of a compressed one its beginning."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEstimate:
+    """What one file would bring. ``volume`` is scaled up from ``sampled`` good records of it.
+
+    Attributes:
+        records: Counted, not estimated.
+        rejected_share: Of the sample.
+        error: Why nothing can be said of it.
+    """
+
+    uri: str
+    table: str
+    records: int
+    volume: Volume
+    sampled: int = 0
+    rejected_share: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What all files would bring. Records with the same key are counted each."""
+
+    files: tuple[FileEstimate, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def volume(self) -> Volume:
+        """Sum over the files."""
+        volumes = [file.volume for file in self.files]
+        return Volume(
+            items=sum(one.items for one in volumes),
+            write_units=sum(one.write_units for one in volumes),
+            text_bytes=sum(one.text_bytes for one in volumes),
+            stored_bytes=sum(one.stored_bytes for one in volumes),
+        )
+
+
+_NOTHING = Volume(items=0, write_units=0, text_bytes=0, stored_bytes=0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Estimator:
+    """Makes an Estimate.
+
+    Attributes:
+        ask: Table -> its key; raises IngestError when it cannot be had.
+        key: Key of all tables, in place of what they say.
+        compression: Of the objects.
+    """
+
+    spec: EntitySpec
+    source: DumpSource
+    ask: Callable[[str], KeySchema]
+    key: KeySchema | None = None
+    table: str = ""
+    compression: str = "zstd"
+    notes: list[str] = field(default_factory=list)
+    _keys: dict[str, KeySchema] = field(default_factory=dict)
+
+    def estimate(self, files: Sequence[SourceFile]) -> Estimate:
+        """Read each file once, and a sample of it once more.
+
+        Raises:
+            TransientFailure: A store did not answer.
+        """
+        planner = Planner(
+            spec=self.spec,
+            source=self.source,
+            keys_of=self._keys_of,
+            table_keys={},
+            min_chunk_bytes=_CHUNK_BYTES,
+            target=self.table,
+        )
+        made = planner.plan(None, "estimate", files, lambda text: None)
+        found = [self._file(made.plan, index.file.uri) for index in made.plan.files]
+        found += [
+            FileEstimate(uri=uri, table="", records=0, volume=_NOTHING, error=why)
+            for uri, why in made.refused.items()
+        ]
+        return Estimate(files=tuple(sorted(found, key=lambda one: one.uri)), notes=tuple(self.notes))
+
+    def _keys_of(self, table: str, likely: KeySchema | None) -> KeySchema:
+        if self.key is not None:
+            return self.key
+        if table not in self._keys:
+            try:
+                self._keys[table] = self.ask(table)
+            except IngestError as error:
+                assumed = self._keys[table] = likely or self.spec.default_keys
+                self.notes.append(f"The key of {table} was taken to be {assumed}: {error}")
+        return self._keys[table]
+
+    def _file(self, plan: ChunkPlan, uri: str) -> FileEstimate:
+        chunks = [chunk for chunk in plan.chunks if chunk.range.uri == uri]
+        records = sum(chunk.records for chunk in chunks)
+        if not records:
+            return FileEstimate(uri=uri, table=self.table, records=0, volume=_NOTHING)
+        lines, refused = list[bytes](), 0
+        for chunk in _spread(chunks):
+            good, bad = self._sample(chunk)
+            lines += good
+            refused += bad
+        share = refused / max(1, refused + len(lines))
+        return FileEstimate(
+            uri=uri,
+            table=chunks[0].target,
+            records=records,
+            volume=self._scaled(lines, round(records * (1 - share))),
+            sampled=len(lines),
+            rejected_share=share,
+        )
+
+    def _sample(self, chunk: Chunk) -> tuple[list[bytes], int]:
+        admission, lines, refused = self.spec.admission(chunk), list[bytes](), 0
+        batches = self.source.read(replace(chunk, fault=None), Position())
+        try:
+            for batch in batches:
+                admitted = admission(batch)
+                lines += map(bytes, admitted.lines)
+                refused += len(admitted.rejections)
+                if len(lines) + refused >= SAMPLE_RECORDS:
+                    break
+        except (BadInput, SourceChanged):
+            pass
+        return lines[:SAMPLE_RECORDS], refused
+
+    def _scaled(self, lines: Sequence[bytes], items: int) -> Volume:
+        if not lines:
+            return _NOTHING
+        factor = items / len(lines)
+        text = b"\n".join((*lines, b""))
+        stream = packer(self.compression)
+        stored = len(stream.compress(text)) + len(stream.flush())
+        return Volume(
+            items=items,
+            write_units=round(sum(map(write_units, lines)) * factor),
+            text_bytes=round(len(text) * factor),
+            stored_bytes=round(stored * factor),
+        )
+
+
+def write_units(line: bytes) -> int:
+    """Write units that a part line's item takes: its size by DynamoDB's rules in KiB, rounded up."""
+    tree = parse(line)
+    item = tree["Item"] if isinstance(tree, dict) else None
+    if not isinstance(item, dict):
+        raise ValueError("not a part line")
+    return max(1, ceil(item_size(item) / WRITE_UNIT))
+
+
+def _spread(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
+    """Some chunks, evenly over the file; each of an uncompressed one is reached at once."""
+    step = max(1, ceil(len(chunks) / SAMPLE_CHUNKS))
+    return iter(chunks[::step])
