@@ -9,18 +9,16 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from ingest_project.testing.fault_scripts import Fault, in_order
 from ingest_project.testing.fault_server import FaultServer
 
 TABLE, INDEX = "t", "i"
 ACCESS, SECRET = "access", "secret"
-
-# Not a signature; emulators only read the region from it.
-NOBODY = (
-    "AWS4-HMAC-SHA256 Credential=nobody/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=, Signature="
-)
 
 
 class Heard(NamedTuple):
@@ -66,9 +64,22 @@ def ask(
 def put_items(url: str, keys: Iterable[str], table: str = TABLE, *, patience: float | None = None) -> Heard:
     """One BatchWriteItem."""
     puts = [{"PutRequest": {"Item": {"id": {"S": key}, "n": {"N": "1.50"}}}} for key in keys]
-    body = json.dumps({"RequestItems": {table: puts}}).encode()
-    headers = {"X-Amz-Target": "DynamoDB_20120810.BatchWriteItem", "Authorization": NOBODY}
-    return ask(url, body=body, headers=headers, patience=patience)
+    return call_dynamodb(url, "BatchWriteItem", {"RequestItems": {table: puts}}, patience=patience)
+
+
+def call_dynamodb(
+    url: str, operation: str, asked: Mapping[str, Any], *, patience: float | None = None
+) -> Heard:
+    """One call, signed by botocore."""
+    body = json.dumps(asked).encode()
+    headers = {
+        "Host": urlsplit(url).netloc,
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+    }
+    request = AWSRequest("POST", f"{url}/", headers=headers, data=body)
+    SigV4Auth(Credentials(ACCESS, SECRET), "dynamodb", "us-east-1").add_auth(request)
+    return ask(url, body=body, headers=dict(request.headers.items()), patience=patience)
 
 
 def index_documents(
@@ -104,3 +115,8 @@ def boto(
 def over_memory(*script: Fault | None, **settings: Any) -> FaultServer:
     """Table and index in memory; the first writes meet these faults."""
     return FaultServer(keys={TABLE: ("id",)}, indices=(INDEX,), script=in_order(*script), **settings)
+
+
+def before(upstream: str, *script: Fault | None, **settings: Any) -> FaultServer:
+    """In front of a service; the first requests that count meet these faults."""
+    return FaultServer(upstream=upstream, script=in_order(*script), **settings)
