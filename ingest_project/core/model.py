@@ -141,12 +141,15 @@ class RecordBatch:
         raws: One JSON value each; bytes-like (bytes, memoryview or msgspec.Raw).
         offsets: Byte offset of each record in the decompressed file.
         after: Where to read on; its ordinal is ``first + len(raws)``.
+        text: Bytes in which all of ``raws`` lie, when a JSON decoder has taken them there: it refuses control
+            characters, wrong escapes and lone surrogates in strings. Empty when none has.
     """
 
     first: int
     raws: Sequence[bytes]
     offsets: Sequence[int]
     after: Position
+    text: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from ingest_project.core.model import Admitted, KeySchema, RecordBatch, Rejection
 from ingest_project.formats.dynamodb_json import encode_record, key_of, unwrap
-from ingest_project.formats.fast_lines import Encoded, LineTemplates
+from ingest_project.formats.fast_lines import LineTemplates
 from ingest_project.formats.json_tree import Refused, parse
 from ingest_project.formats.keys import key_hash, key_text
+from ingest_project.formats.shelf import Swept, laid
 from ingest_project.formats.typed_values import is_typed
 
 _SPACE = b" \t\r\n"
+_EMPTY = b'""'
+"""In every record with an empty string."""
 
 
 class ItemAdmission:
@@ -30,28 +33,53 @@ class ItemAdmission:
         self._templates = LineTemplates(keys)
 
     def __call__(self, batch: RecordBatch) -> Admitted:
-        lines: list[bytes] = []
-        hashes: list[bytes] = []
-        offsets: list[int] = []
-        rejections: list[Rejection] = []
-        fast = _unknown if self._drop else self._templates.encode
-        for index, (record, offset) in enumerate(zip(batch.raws, batch.offsets, strict=True)):
-            raw = bytes(record)
-            try:
-                line, digest = fast(raw) or fast(raw.strip(_SPACE)) or self._exact(raw.strip(_SPACE))
-            except Refused as refused:
-                rejections.append(self._rejection(batch.first + index, offset, refused, raw))
-                continue
-            lines.append(line)
-            hashes.append(digest)
-            offsets.append(offset)
-        return Admitted(lines=lines, hashes=hashes, offsets=offsets, rejections=rejections)
+        known = self._known(batch)
+        lines, hashes = known.columns
+        if not known.missed:
+            return Admitted(lines=lines, hashes=hashes, offsets=batch.offsets)
+        rejections = self._rest(batch, known)
+        if not rejections:
+            return Admitted(lines=lines, hashes=hashes, offsets=batch.offsets)
+        bad = {letter.ordinal - batch.first for letter in rejections}
+        good = [at for at in range(len(lines)) if at not in bad]
+        return Admitted(
+            lines=[lines[at] for at in good],
+            hashes=[hashes[at] for at in good],
+            offsets=[batch.offsets[at] for at in good],
+            rejections=rejections,
+        )
 
-    def _exact(self, raw: bytes) -> Encoded:
-        line = encode_record(raw, self._keys, drop_empty_strings=self._drop)
-        if not self._drop:
-            self._templates.learn(raw)
+    def _known(self, batch: RecordBatch) -> Swept:
+        """What the templates know; they cannot drop what is empty."""
+        raws = batch.raws
+        if not self._drop or (batch.text and _EMPTY not in batch.text):
+            return self._templates.encode(raws, batch.text)
+        texts = [b"" if _EMPTY in raw else raw for raw in map(bytes, raws)]
+        return self._templates.encode(texts)
+
+    def _rest(self, batch: RecordBatch, known: Swept) -> list[Rejection]:
+        """Takes the others the exact way, and learns from them; fills in their lines and hashes."""
+        (lines, hashes), missed = known
+        rejections: list[Rejection] = []
+        while missed:
+            at, missed = missed[0], missed[1:]
+            raw = bytes(batch.raws[at])
+            try:
+                lines[at], hashes[at] = self._exact(raw)
+            except Refused as refused:
+                rejections.append(self._rejection(batch.first + at, batch.offsets[at], refused, raw))
+                continue
+            if missed and self._learned(raw):
+                again = self._templates.encode([bytes(batch.raws[place]) for place in missed])
+                missed = laid(again, missed, known.columns)
+        return rejections
+
+    def _exact(self, raw: bytes) -> tuple[bytes, bytes]:
+        line = encode_record(raw.strip(_SPACE), self._keys, drop_empty_strings=self._drop)
         return line.text, key_hash(line.key)
+
+    def _learned(self, raw: bytes) -> bool:
+        return not (self._drop and _EMPTY in raw) and self._templates.learn(raw)
 
     def _rejection(self, ordinal: int, offset: int, refused: Refused, raw: bytes) -> Rejection:
         return Rejection(
@@ -66,8 +94,3 @@ def readable_key(raw: bytes, keys: KeySchema) -> str:
         return key_text(key_of(record, keys, is_typed(record)))
     except Refused:
         return ""
-
-
-def _unknown(raw: bytes) -> Encoded | None:
-    """Leaves every record to the exact way, which alone can drop what is empty."""
-    return None

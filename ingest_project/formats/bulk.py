@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 
 import msgspec
 
 from ingest_project.core.model import KeySchema
+from ingest_project.formats.forms import PLAIN
 from ingest_project.formats.json_tree import parse
 from ingest_project.formats.keys import ID_BYTES, document_id, key_text
 from ingest_project.formats.plain_json import attributes, document, item_key, key_part, line_key
 from ingest_project.formats.record_shape import Shape, Unshaped, typed_shape
-from ingest_project.formats.shelf import LINE_MODE, OBJECT, KeyedTemplate, Mode, Shelf
-from ingest_project.formats.template import PLAIN
+from ingest_project.formats.shelf import LINE_MODE, OBJECT, KeyedTemplate, Mode, Shelf, Swept, laid, spread
 
 BulkBodies = tuple[Sequence[bytes], Mapping[int, str]]
 """Bodies, one for each line, and the reasons of lines (by index) that can have none; there are none here."""
@@ -29,18 +30,10 @@ def bulk_body(line: bytes, keys: KeySchema) -> bytes:
 
 def bulk_encoder(keys: KeySchema) -> Callable[[Sequence[bytes]], BulkBodies]:
     """An encoder for core.streaming.PartStream that makes bulk bodies under this key; one for each stream."""
-    shelf: Shelf[bytes] = Shelf(lambda shape, mode: BulkTemplate(shape, mode, keys))
-
-    def body(line: bytes) -> bytes:
-        found = shelf.find(line, b"\\" not in line)
-        if found is None:
-            found = bulk_body(line, keys)
-            if shelf.learning:
-                _teach(shelf, line)
-        return found
+    bodies = _Bodies(keys)
 
     def encode(lines: Sequence[bytes]) -> BulkBodies:
-        return list(map(body, lines)), {}
+        return bodies.of(lines), {}
 
     return encode
 
@@ -60,24 +53,55 @@ class BulkTemplate:
     def __init__(self, shape: Shape, mode: Mode, keys: KeySchema) -> None:
         self.shape, self.mode = shape, mode
         self._kinds = [kind for _, kind in keys.parts]
-        self._one_string = self._kinds == ["S"]
-        self._template = KeyedTemplate(shape, mode, keys, (PLAIN, OBJECT))
+        self._keyed = KeyedTemplate(shape, mode, keys, (PLAIN, OBJECT))
 
-    def encode(self, text: bytes, pure: bool) -> bytes | None:
-        """The bulk body of a part line, or None."""
-        found = self._template.match(text, pure)
-        if found is None:
-            return None
-        name = found.key[0]
-        if not (pure and self._one_string and len(name) <= ID_BYTES):
-            name = _encode_id(document_id(list(map(key_part, self._kinds, found.key))))
-        return b'{"index":{"_id":%b}}\n%b\n' % (name, found.template.fill(found.groups))
+    def encode(self, texts: Sequence[bytes], pure: bool) -> Swept:
+        """Bulk bodies of part lines."""
+        matches, missed = self._keyed.find(texts, pure)
+        rows = [match.groups(b"") for match in matches]
+        names = self._names([[row[place] for row in rows] for place in self._keyed.places])
+        documents = self._keyed.template(pure).fill(rows)
+        bodies = [b'{"index":{"_id":%b}}\n%b\n' % pair for pair in zip(names, documents, strict=True)]
+        spread((bodies,), missed)
+        return Swept((bodies,), missed)
+
+    def _names(self, columns: Sequence[Sequence[bytes]]) -> Sequence[bytes]:
+        """JSON strings."""
+        first = columns[0]
+        short = self._kinds == ["S"] and max(map(len, first), default=0) <= ID_BYTES
+        if short and b"\\" not in b"".join(first):
+            return first
+        parts = [
+            list(map(key_part, repeat(kind), column))
+            for kind, column in zip(self._kinds, columns, strict=True)
+        ]
+        return [_encode_id(document_id(row)) for row in zip(*parts, strict=True)]
 
 
-def _teach(shelf: Shelf[bytes], line: bytes) -> None:
-    tree = parse(line)
-    try:
-        shape = typed_shape({"M": tree["Item"]}) if isinstance(tree, dict) else Shape()
-    except Unshaped:
-        return
-    shelf.learn(line, b"\\" not in line, shape, (LINE_MODE,))
+class _Bodies:
+    """Bulk bodies under one key."""
+
+    def __init__(self, keys: KeySchema) -> None:
+        self._keys = keys
+        self._shelf = Shelf(lambda shape, mode: BulkTemplate(shape, mode, keys), width=1)
+
+    def of(self, lines: Sequence[bytes]) -> list[bytes]:
+        [bodies], missed = self._known(lines)
+        while missed:
+            at, missed = missed[0], missed[1:]
+            bodies[at] = bulk_body(lines[at], self._keys)
+            if missed and self._shelf.learning and self._teach(lines[at]):
+                missed = laid(self._known([lines[place] for place in missed]), missed, (bodies,))
+        return bodies
+
+    def _known(self, lines: Sequence[bytes]) -> Swept:
+        return self._shelf.sweep(lines, not any(b"\\" in line for line in lines))
+
+    def _teach(self, line: bytes) -> bool:
+        """Whether there is a template now that there was not."""
+        tree = parse(line)
+        try:
+            shape = typed_shape({"M": tree["Item"]}) if isinstance(tree, dict) else Shape()
+        except Unshaped:
+            return False
+        return self._shelf.learn(line, shape, (LINE_MODE,))

@@ -1,59 +1,60 @@
 """Records -> part lines by templates that are learned on the way: the fast way to what dynamodb_json says.
 
-Nothing is refused here: a record that no template knows goes the exact way.
+Works on groups of records. Nothing is refused here: a record that no template knows goes the exact way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from ingest_project.core.model import KeySchema
 from ingest_project.formats.dynamodb_json import SURELY_SMALL, unwrap
+from ingest_project.formats.forms import TYPED
 from ingest_project.formats.json_tree import parse
-from ingest_project.formats.keys import PARTITION_KEY_BYTES, SORT_KEY_BYTES, key_hash, string_key_hash
-from ingest_project.formats.plain_json import key_part
+from ingest_project.formats.key_columns import key_hashes
 from ingest_project.formats.record_shape import Shape, Unshaped, record_shape
-from ingest_project.formats.shelf import ITEM, LINE_MODE, PLAIN_MODES, TYPED_MODES, KeyedTemplate, Mode, Shelf
-from ingest_project.formats.template import TYPED
+from ingest_project.formats.shelf import (
+    ITEM,
+    LINE_MODE,
+    PLAIN_MODES,
+    TYPED_MODES,
+    KeyedTemplate,
+    Mode,
+    Shelf,
+    Swept,
+    laid,
+    spread,
+)
 from ingest_project.formats.typed_values import is_typed
 
-_LIMITS = (PARTITION_KEY_BYTES, SORT_KEY_BYTES)
-_IMPURE = bytes.maketrans(bytes(range(32)) + b"\\", b"!" * 33)
-"""Changes every text with a control character or a backslash in it."""
-
-Encoded = tuple[bytes, bytes]
-"""A part line and the hash of its key."""
+_decode = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class RecordTemplate:
     """Makes part lines of records of one shape; typed records are checked and passed through."""
 
     def __init__(self, shape: Shape, mode: Mode, keys: KeySchema) -> None:
-        self.shape, self.mode, self._keys = shape, mode, keys
-        self._template = KeyedTemplate(shape, mode, keys, None if mode.typed else (TYPED, ITEM))
-        self._one_string = [kind for _, kind in keys.parts] == ["S"]
+        self.shape, self.mode = shape, mode
+        self._kinds = [kind for _, kind in keys.parts]
+        self._keyed = KeyedTemplate(shape, mode, keys, None if mode.typed else (TYPED, ITEM))
 
-    def encode(self, text: bytes, pure: bool) -> Encoded | None:
-        """The part line and key hash of a UTF-8 record, or None."""
-        found = self._template.match(text, pure)
-        if found is None:
-            return None
-        digest = self._hash(found.key, pure)
-        if digest is None:
-            return None
+    def encode(self, texts: Sequence[bytes], pure: bool) -> Swept:
+        """Part lines and key hashes."""
+        matches, missed = self._keyed.find(texts, pure)
+        rows = [match.groups(b"") for match in matches]
+        hashes = key_hashes(self._kinds, [[row[place] for row in rows] for place in self._keyed.places])
         if not self.mode.typed:
-            return found.template.fill(found.groups), digest
-        return (text if self.mode == LINE_MODE else b'{"Item":%b}' % text), digest
-
-    def _hash(self, literals: list[bytes], pure: bool) -> bytes | None:
-        if self._one_string and pure:
-            value = literals[0][1:-1]
-            return string_key_hash(value) if 0 < len(value) <= PARTITION_KEY_BYTES else None
-        parts = []
-        for literal, (_, kind), limit in zip(literals, self._keys.parts, _LIMITS, strict=False):
-            part = key_part(kind, literal)
-            if not 0 < len(part.value) <= limit:
-                return None
-            parts.append(part)
-        return key_hash(parts)
+            lines = self._keyed.template(pure).fill(rows)
+        elif self.mode == LINE_MODE:
+            lines = [match[0] for match in matches]
+        else:
+            lines = [b'{"Item":%b}' % match[0] for match in matches]
+        spread((lines, hashes), missed)
+        if not all(hashes):
+            missed = [at for at, digest in enumerate(hashes) if not digest]
+        return Swept((lines, hashes), missed)
 
 
 class LineTemplates:
@@ -61,27 +62,73 @@ class LineTemplates:
 
     def __init__(self, keys: KeySchema) -> None:
         self._keys = keys
-        self._shelf: Shelf[Encoded] = Shelf(lambda shape, mode: RecordTemplate(shape, mode, keys))
+        self._shelf = Shelf(lambda shape, mode: RecordTemplate(shape, mode, keys), width=2)
 
-    def encode(self, raw: bytes) -> Encoded | None:
-        """The part line and the key hash of a record, or None when no template knows it."""
-        if len(raw) > SURELY_SMALL:
-            return None
-        if not raw.isascii():
-            try:
-                raw.decode()
-            except UnicodeDecodeError:
-                return None
-        return self._shelf.find(raw, raw.translate(_IMPURE) == raw)
+    def encode(self, raws: Sequence[bytes], text: bytes = b"") -> Swept:
+        """The part lines and the key hashes of records.
 
-    def learn(self, raw: bytes) -> None:
-        """Looks at a record that no template knew and that the exact way let through."""
-        if not self._shelf.learning or len(raw) > SURELY_SMALL:
-            return
+        Args:
+            raws: Bytes-like.
+            text: See core.model.RecordBatch.
+        """
+        if not text or len(text) > SURELY_SMALL or not _is_utf8(text):
+            raws = [raw if _fits(raw) else b"" for raw in map(bytes, raws)]
+            text = b"".join(raws)
+        swept = self._shelf.sweep(raws, b"\\" not in text)
+        return self._without_space(raws, swept) if swept.missed else swept
+
+    def _without_space(self, raws: Sequence[bytes], swept: Swept) -> Swept:
+        """Tries what is spelled with spaces and line breaks once more, without them."""
+        columns, places = swept
+        spaced = {place: text for place in places if (text := _without_space(bytes(raws[place])))}
+        if not spaced:
+            return swept
+        found = self._shelf.sweep(list(spaced.values()), b"\\" not in b"".join(spaced.values()))
+        left = laid(found, list(spaced), columns)
+        return Swept(columns, sorted({*places} - {*spaced} | {*left}))
+
+    def learn(self, raw: bytes) -> bool:
+        """Looks at a record that no template knew and that the exact way let through.
+
+        Returns:
+            Whether it is worth while to ask again for others.
+        """
+        if not self._shelf.learning or not _fits(raw):
+            return False
         record = unwrap(parse(raw), self._keys)
         typed = is_typed(record)
         try:
             shape = record_shape(record, typed)
         except Unshaped:
-            return
-        self._shelf.learn(raw, raw.translate(_IMPURE) == raw, shape, TYPED_MODES if typed else PLAIN_MODES)
+            return False
+        modes = TYPED_MODES if typed else PLAIN_MODES
+        return any(self._shelf.learn(text, shape, modes) for text in (raw, _without_space(raw)) if text)
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _fits(raw: bytes) -> bool:
+    """Whether templates may look at the record: it is JSON in every string, and surely not too large."""
+    if len(raw) > SURELY_SMALL or not _is_utf8(raw):
+        return False
+    try:
+        _decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _without_space(raw: bytes) -> bytes:
+    """The record without space between its values; empty when there is none, or it does not fit."""
+    if not _fits(raw):
+        return b""
+    compact = msgspec.json.format(raw, indent=-1)
+    return compact if len(compact) < len(raw) else b""
