@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +17,10 @@ import pytest
 
 from ingest_project import local
 from ingest_project.core.errors import IngestError
-from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.local import ui
 from ingest_project.resources.connect import dynamodb_client
-from ingest_project.resources.deployments import child_environment, load_settings, project_folder
 from ingest_project_tests.conftest import missing
-from ingest_project_tests.e2e.dumps import BROKEN, BROKEN_RECORDS, GOOD, dump, truncated
-from ingest_project_tests.e2e.running import PATIENCE, Deployment, wait_until
+from ingest_project_tests.e2e.running import PATIENCE, Deployment, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -49,32 +45,12 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Itera
     """Services and Dagster on free ports, with four dumps that its sensors have dealt with."""
     home = tmp_path_factory.mktemp("e2e")
     try:
-        yield _started(home)
+        yield started(home)
     except IngestError as error:
         missing(str(error))
     finally:
         ui.down(home)
         local.down(home, grace=0.5)
-
-
-def _started(home: Path) -> Deployment:
-    local.up(home, usual_ports=False, tied=True)
-    settings = load_settings(home)
-    day = datetime.now(UTC).date().isoformat()
-    folder = settings.inbox / "messages" / day
-    folder.mkdir(parents=True)
-    for table, records in GOOD.items():
-        (folder / f"{table}-dump.json").write_bytes(dump(records))
-    (folder / f"{BROKEN}-dump.json").write_bytes(truncated(BROKEN_RECORDS))
-    running = ui.up(home, project_folder(), child_environment(settings), tied=True, timeout=PATIENCE)
-    ledger = SqlLedger(settings.ledger_url)
-    wait_until("the sensors have dealt with every file", lambda: _settled(ledger), timeout=2 * PATIENCE)
-    return Deployment(settings=settings, ui=running, ledger=ledger, day=day)
-
-
-def _settled(ledger: SqlLedger) -> bool:
-    states = ledger.files.states("messages")
-    return sum(states.values()) == len(GOOD) + 1 and set(states) <= {"consumed", "failed"}
 
 
 @pytest.fixture(scope="module")

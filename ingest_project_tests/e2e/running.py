@@ -8,13 +8,23 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from ingest_project import local
 from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.local import ui
 from ingest_project.local.ui import Ui
-from ingest_project.resources.deployments import Settings
+from ingest_project.resources.deployments import (
+    Settings,
+    child_environment,
+    load_settings,
+    project_folder,
+)
+from ingest_project_tests.e2e.dumps import BROKEN, BROKEN_RECORDS, GOOD, dump, truncated
 
 PATIENCE = 120.0
 """Seconds for anything that a run, a sensor or a page does: ten times what a quiet machine needs."""
@@ -46,14 +56,15 @@ def wait_until(
     holds: Callable[[], object],
     *,
     timeout: float = PATIENCE,
+    pause: float = 0.5,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Ask twice a second until the answer is true; fails with ``what`` when the time is over."""
+    """Ask every ``pause`` seconds until the answer is true; fails with ``what`` when the time is over."""
     deadline = clock() + timeout
     while not holds():
         assert clock() < deadline, f"not within {timeout:.0f} s: {what}"
-        sleep(0.5)
+        sleep(pause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +129,15 @@ class Deployment:
         (run,) = self._new(before)
         return run
 
+    def wait_for_files(self, count: int) -> None:
+        """Until the sensors have brought every file to its end, one way or the other."""
+
+        def settled() -> bool:
+            states = self.ledger.files.states("messages")
+            return sum(states.values()) == count and set(states) <= {"consumed", "failed", "replaced"}
+
+        wait_until("the sensors have dealt with every file", settled, timeout=2 * PATIENCE)
+
     def stop_inbox_sensor(self) -> None:
         """As with the switch on the Automation page."""
         state = self.ask(SENSOR, sensor=INBOX)["sensorOrError"]["sensorState"]
@@ -130,6 +150,34 @@ class Deployment:
 
     def _new(self, before: set[str]) -> list[Run]:
         return [run for run in self.from_ui() if run.id not in before]
+
+
+def started(home: Path, turned: Mapping[str, str] | None = None) -> Deployment:
+    """Services and Dagster on free ports, tied to this process; its sensors have dealt with four dumps.
+
+    Args:
+        turned: Environment variables of the deployment.
+    """
+    local.up(home, usual_ports=False, tied=True)
+    settings = load_settings(home, turned)
+    day = datetime.now(UTC).date().isoformat()
+    for table, records in GOOD.items():
+        drop(settings, day, table, dump(records))
+    drop(settings, day, BROKEN, truncated(BROKEN_RECORDS))
+    environ = child_environment(settings, turned)
+    dagster = ui.up(home, project_folder(), environ, tied=True, timeout=PATIENCE)
+    deployment = Deployment(settings=settings, ui=dagster, ledger=SqlLedger(settings.ledger_url), day=day)
+    deployment.wait_for_files(len(GOOD) + 1)
+    return deployment
+
+
+def drop(settings: Settings, day: str, table: str, content: bytes) -> None:
+    """Put a dump into the local inbox, whole at once."""
+    folder = settings.inbox / "messages" / day
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{table}.draft"
+    draft.write_bytes(content)
+    draft.replace(folder / f"{table}-dump.json")
 
 
 def _run(entry: Any) -> Run:
