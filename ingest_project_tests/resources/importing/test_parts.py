@@ -13,9 +13,9 @@ from ingest_project.core.model import ChunkPlan, Counts, SourceFile
 from ingest_project.core.outcomes import SEALED, ChunkOutcome
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing.meter import StageMeter
-from ingest_project.resources.owner import is_dead, new_owner
 from ingest_project.resources.importing.report import FileReport, ImportProgress, ImportReport
 from ingest_project.resources.importing.scratch import Scratch, leftovers
+from ingest_project.resources.owner import is_dead, new_owner
 from ingest_project.testing.doubles_time import FakeClock
 from ingest_project.testing.samples import sample_chunk
 
