@@ -1,4 +1,4 @@
-"""Indices made from a contract on each OpenSearch: what it refuses and finds, templates, changed contracts."""
+"""Indices made from a contract on each OpenSearch: what they refuse and find, templates, changes."""
 
 from __future__ import annotations
 
