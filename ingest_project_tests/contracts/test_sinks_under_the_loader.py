@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
+from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.loading import Loader, LoadResult
 from ingest_project.core.ports import Sink
-from ingest_project.core.governing import RateGovernor
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.testing import fault_scripts as faults
 from ingest_project.testing.doubles import FakeClock, InMemoryLedger, inline
