@@ -52,10 +52,12 @@ def ranked(store: PartStore, chunk: Chunk, losers: array[int]) -> Iterator[Ranke
 
 def _ranks(store: PartStore, chunk: Chunk, info: PartInfo) -> array[int]:
     ranks = array("Q", bytes(8 * info.records))
-    seen = 0
+    seen, last = 0, info.first + info.records
     for entry in store.key_entries(chunk, info):
-        ranks[int.from_bytes(entry[_HASH:], "big") - info.first] = int.from_bytes(entry[_RANK:_HASH], "big")
-        seen += 1
+        ordinal = int.from_bytes(entry[_HASH:], "big")
+        if info.first <= ordinal < last:
+            ranks[ordinal - info.first] = int.from_bytes(entry[_RANK:_HASH], "big")
+            seen += 1
     if seen != info.records:
         raise CountLost(f"{chunk.id}: part {info.number} has {seen} key entries, not {info.records}")
     return ranks

@@ -61,13 +61,11 @@ class BulkOptions:
     object_bytes: int = OBJECT_BYTES
 
     def placed(self, settings: Settings) -> BulkOptions:
-        """With a bucket. Raises ConfigurationError when none is known or the compression is unknown."""
+        """With a bucket. Raises ConfigurationError when the compression or the size is none."""
         if self.compression not in ENDINGS or self.object_bytes < 1:
             raise ConfigurationError(f"no compression {self.compression!r} or size {self.object_bytes}")
         if self.bucket:
             return self
-        if not settings.bucket:
-            raise ConfigurationError("bulk objects lie in a bucket: set INGEST_BUCKET, or name one")
         return replace(self, bucket=settings.bucket, root=settings.prefix)
 
 
@@ -294,14 +292,15 @@ class BulkExport:
 
 
 def split(sizes: Sequence[int], count: int) -> list[tuple[int, int]]:
-    """Runs of consecutive buckets, first and last of each, of about equal bytes; none is empty."""
+    """At most ``count`` runs of consecutive buckets, first and last of each, of about equal bytes; together
+    all buckets, and none without bytes."""
     total, runs, first, held = sum(sizes), list[tuple[int, int]](), 0, 0
     for number, size in enumerate(sizes):
         held += size
-        if held * count >= total * (len(runs) + 1) or number == len(sizes) - 1:
+        if size and held * count >= total * (len(runs) + 1):
             runs.append((first, number))
             first = number + 1
-    return runs
+    return [*runs[:-1], (runs[-1][0], len(sizes) - 1)]
 
 
 def _text_bytes(bucket: Bucket) -> int:

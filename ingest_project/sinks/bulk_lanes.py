@@ -134,13 +134,13 @@ def put_request(source: BulkSource, table: str, token: str, options: PutOptions)
 
 async def start(api: DynamoDBApi, lane: str, request: Request) -> LaneStatus:
     """Ask the service to begin. Raises what DynamoDBApi.call raises."""
-    return _status(lane, await api.call(OPERATIONS[lane][0], request))
+    return await _asked(api, lane, OPERATIONS[lane][0], request)
 
 
 async def describe(api: DynamoDBApi, lane: str, arn: str) -> LaneStatus:
     """How a work that was begun stands."""
     word = "ImportArn" if lane == IMPORT else "BulkOperationArn"
-    return _status(lane, await api.call(OPERATIONS[lane][1], {word: arn}))
+    return await _asked(api, lane, OPERATIONS[lane][1], {word: arn})
 
 
 def _bucket(bucket: str, prefix: str, owner: str) -> Request:
@@ -148,11 +148,12 @@ def _bucket(bucket: str, prefix: str, owner: str) -> Request:
     return {**named, "S3BucketOwner": owner} if owner else named
 
 
-def _status(lane: str, answer: Mapping[str, Any]) -> LaneStatus:
+async def _asked(api: DynamoDBApi, lane: str, operation: str, request: Request) -> LaneStatus:
+    answer = await api.call(operation, request)
     try:
         return _import_status(answer) if lane == IMPORT else _put_status(answer)
     except (KeyError, TypeError, ValueError) as error:
-        raise PermanentFailure(f"the answer of {OPERATIONS[lane][0]} is not understood: {answer}") from error
+        raise PermanentFailure(f"the answer of {operation} is not understood: {answer}") from error
 
 
 def _import_status(answer: Mapping[str, Any]) -> LaneStatus:
