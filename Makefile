@@ -54,7 +54,7 @@ types: $(STAMP) ## mypy --strict
 test: lint types fetch ## Lint, types and all tests
 	$(BIN)/pytest $(PARALLEL) -m '$(FAST)'
 	$(BIN)/pytest $(PARALLEL) -m '$(SERVERS)'
-	$(BIN)/pytest -m '$(LONG)'
+	$(BIN)/pytest $(PARALLEL) -m '$(LONG)'
 	$(BIN)/pytest -m browser
 
 check: lint types ## Lint, types, and Dagster's own look at the definitions
