@@ -185,7 +185,7 @@ class Cutter(Elements):
     def _fast_lines(self) -> Cut | None:
         if not self.grouper.ready():
             return None
-        self.fill(2 * self.grouper.size)
+        self.fill(self.grouper.size)
         window = self.window
         found = self.grouper.lines(window.data, self.at, window.base, window.final and not window.damage)
         if found:

@@ -42,7 +42,7 @@ class Elements(Cursor):
     def _fast_elements(self) -> Cut | None:
         if not self.grouper.ready():
             return None
-        self.fill(2 * self.grouper.size)
+        self.fill(self.grouper.size)
         found = self.grouper.elements(self.window.data, self.at, self.window.base)
         if found:
             self.at = found[1]

@@ -51,11 +51,13 @@ class Cut:
         """Offset of each record, exact."""
         if self.places:
             return self.places
-        raws, width = self.raws, len(self.gap)
-        glued = self.gap.join(raws)
-        if len(glued) == self.end - self.start and self.text.startswith(glued, self.lead):
-            without_gaps = accumulate(map(len, raws[:-1]), initial=self.start)
-            return list(map(add, without_gaps, range(0, width * len(raws), width)))
+        raws, gap = self.raws, self.gap
+        lengths = list(map(len, raws))
+        between = len(gap) * (len(raws) - 1)
+        if sum(lengths) + between == self.end - self.start and (gap == b"," or self._glued(gap)):
+            return list(
+                map(add, accumulate(lengths[:-1], initial=self.start), range(0, between + 1, len(gap)))
+            )
         places, at = [], self.lead
         for raw in raws:
             found = _BETWEEN.match(self.text, at)
@@ -63,6 +65,10 @@ class Cut:
             places.append(self.start + at - self.lead)
             at += len(raw)
         return places
+
+    def _glued(self, gap: bytes) -> bool:
+        """Whether each gap is this one. A comma alone needs no proof: a comma at least stands in each."""
+        return self.text.startswith(gap.join(self.raws), self.lead)
 
 
 class Grouper:
