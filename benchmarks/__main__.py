@@ -11,11 +11,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import dynamodb, encoding, opensearch, reading, table
+from benchmarks import dynamodb, encoding, jobs, opensearch, reading, table
 from benchmarks.claims import FULL, SHORT, USUAL, Claim, Scale
 from benchmarks.frame import measure
 
-CLAIMS: tuple[Claim, ...] = (*dynamodb.CLAIMS, *opensearch.CLAIMS, *reading.CLAIMS, *encoding.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (
+    *dynamodb.CLAIMS,
+    *opensearch.CLAIMS,
+    *reading.CLAIMS,
+    *encoding.CLAIMS,
+    *jobs.CLAIMS,
+)
 
 
 def measured(claim: Claim, scale: Scale) -> table.Result:
@@ -30,7 +36,9 @@ def measured(claim: Claim, scale: Scale) -> table.Result:
                 print(f"left out: {row.name}, as {', '.join(missing)} is not installed")
             else:
                 rows.append(row)
-        return table.result_of(claim, scale, measure(rows, scale.rounds, stage.services), stage.note)
+        return table.result_of(
+            claim, scale, measure(rows, claim.rounds or scale.rounds, stage.services), stage.note
+        )
 
 
 def main() -> int:

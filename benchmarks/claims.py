@@ -88,6 +88,7 @@ class Claim:
         unit: What ``units`` counts.
         prepare: Makes the claim's stage with files in the given folder.
         short: Part of the short version, which CI runs.
+        rounds: At most; 0: as many as the scale has.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Claim:
     against: Sequence[Against]
     prepare: Callable[[Scale, Path], AbstractContextManager[Stage]]
     short: bool = False
+    rounds: int = 0
 
 
 def cpu(sample: Sample) -> float:

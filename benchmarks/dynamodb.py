@@ -25,8 +25,8 @@ LIMIT_BODIES = 20_000
 
 NOTE = (
     f"`{ONE_PASS}` is the hot path alone: source, contract, loader and sink in one pass over the surveyed "
-    f"file. `{WHOLE}` is the whole job in a process of its own: survey, contract, parts on disk, who supersedes "
-    "whom, ledger, delivery, and the start of Python."
+    f"file. `{WHOLE}` is the whole job in a process of its own: survey, contract, parts on disk, who "
+    "supersedes whom, ledger, delivery, and the start of Python."
 )
 EXPORT_NOTE = (
     f" `{TYPED}` is the shortest way boto3 has for export lines: what `json.loads` made goes into the "

@@ -24,8 +24,8 @@ LIMIT = "limit: bodies built"
 ONE_PASS, LINES, BODIES = "file to sink", "part lines to sink", "bodies to sink"
 NOTE = (
     f"The first two peers have their documents as dicts in memory; `{FROM_FILE}` reads them with "
-    f"`json.loads`, a line each. `{ONE_PASS}` reads the same file: source, contract, bulk bodies, loader, sink. "
-    f"`{LINES}` is what the index stage of a job does with a validated part: bulk bodies, sink."
+    f"`json.loads`, a line each. `{ONE_PASS}` reads the same file: source, contract, bulk bodies, loader, "
+    f"sink. `{LINES}` is what the index stage of a job does with a validated part: bulk bodies, sink."
 )
 
 

@@ -191,7 +191,7 @@ def ingest_load(
     options = ["--table", "null", "--json", "--endpoint", url, "--workers", str(workers)]
     if not variables or "OPENSEARCH_URL" not in variables:
         options.append("--no-index")
-    environ = os.environ | {"INGEST_HOME": str(home)} | (variables or {})
+    environ = os.environ | (variables or {}) | {"INGEST_HOME": str(home)}
 
     def work() -> Done:
         shutil.rmtree(home, ignore_errors=True)
@@ -200,6 +200,7 @@ def ingest_load(
             raise RuntimeError(f"ingest load: {done.stderr[-2000:]}")
         report: dict[str, Any] = json.loads(done.stdout)
         assert report["written"] == report["read"]
+        assert not any(file["loaded_before"] for file in report["files"])
         return Done(
             units=report["read"],
             peak=report["peak_rss_bytes"],
