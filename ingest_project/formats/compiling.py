@@ -99,9 +99,10 @@ class Compiler:
         opening, closing = map(re.escape, self._source.array)
         if not element.alternatives:
             return opening + closing
-        one = self._value(element, False).pattern
-        many = one + b"(?:" + re.escape(self._source.comma) + one + b")*+"
-        return opening + b"(?:" + many + b")?+" + closing
+        # The element stands here once: twice would double the pattern with each level of nesting.
+        one, comma = self._value(element, False).pattern, re.escape(self._source.comma)
+        border = b"(?:" + comma + b"(?!" + closing + b")|(?=" + closing + b"))"
+        return opening + b"(?:" + one + border + b")*+" + closing
 
     def _converted_array(self, element: Shape) -> Convert:
         """A converter for arrays' texts that are known to match."""
