@@ -40,7 +40,9 @@ def admitted(raws: Sequence[bytes]) -> list[bytes]:
     lines: list[bytes] = []
     for first in range(0, len(raws), RECORDS_A_BATCH):
         group = raws[first : first + RECORDS_A_BATCH]
-        batch = RecordBatch(first=first, raws=group, offsets=range(len(group)), after=Position(first))
+        # A source hands on what its decoder has seen: joining takes the place of that here.
+        text, offsets = b"[%b]" % b",".join(group), range(len(group))
+        batch = RecordBatch(first=first, raws=group, offsets=offsets, after=Position(first), text=text)
         lines += admission(batch).lines
     return lines
 
@@ -112,7 +114,7 @@ def claim(shape: str) -> Claim:
         title=f"Encoding: records of {SHAPES[shape][1]}",
         unit="record",
         columns=usual_columns("record"),
-        against=[*times(PEER, "boto3"), *times(BODIES, "exact bodies")],
+        against=[*times(PEER, "boto3", gated=True), *times(BODIES, "exact bodies")],
         prepare=partial(prepare, shape),
         short=shape in ("wide", "message"),
     )
