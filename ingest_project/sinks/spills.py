@@ -17,11 +17,11 @@ from ingest_project.core.errors import PermanentFailure, TransientFailure
 from ingest_project.core.ranking import RANKS, Ranked
 from ingest_project.formats.packing import HEAD_BYTES, block_head, pack_block, unpack_block
 
-BUCKET_BYTES = 12 << 20
+BUCKET_BYTES = 8 << 20
 """Bytes of lines that one bucket is meant to hold."""
 MOST_BUCKETS = 1024
 """Of one level, while none holds more than a GiB; one larger than HOLD_BYTES is divided once more."""
-HOLD_BYTES = 32 << 20
+HOLD_BYTES = 24 << 20
 """Bytes of lines and of what Python adds to them that are held: while spilling, and of one bucket while it is
 sorted."""
 LINE_OVERHEAD = 150

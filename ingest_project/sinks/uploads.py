@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-PIECE = 16 << 20
-"""Bytes of a part of an upload; S3 takes 10,000 parts, so 156 GiB an object."""
+PIECE = 8 << 20
+"""Bytes of a part of an upload; S3 takes 10,000 parts, so 78 GiB an object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,89 @@
+"""`ingest plan`: the lanes beside each other, what is assumed and what is unknown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ingest_project_tests.cli.conftest import Ingest, write_lines
+
+LANES = (
+    "BatchWriteItem, on demand",
+    "BatchWriteItem, provisioned",
+    "ImportTable",
+    "StartBulkPutItems, STANDARD",
+    "StartBulkPutItems, ACCELERATED",
+)
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    return write_lines(
+        tmp_path / "things-dump.json", [{"id": f"r{n}", "text": "x" * 1500} for n in range(2_000)]
+    )
+
+
+def test_the_lanes_are_compared_with_what_is_assumed(bare_ingest: Ingest, dump: Path) -> None:
+    done = bare_ingest("plan", dump, "--key", "id:S")
+    assert 0 == done.status, done.err
+    assert "2,000 items, 4,000 write units" in done.out
+    assert all(lane in done.out for lane in LANES)
+    assert "0.0025" in done.out  # 4,000 write units at 0.625 dollars a million
+    assert "StartBulkPutItems, STANDARD: bulk put, STANDARD unknown" in done.out
+    assert "import_gb: 0.15 for a GB of uncompressed lines (AWS price list, 2025-06)" in done.out
+    assert "Quotas: AWS defaults as of" in done.out
+    assert not (dump.parent / "home" / "ledger.db").exists()
+
+
+def test_json_holds_everything(bare_ingest: Ingest, dump: Path, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.json"
+    prices.write_text('{"put_standard_gb": 0.25, "as_of": "2026-12"}')
+    words = ["--prices", prices, "--write-units", 2000, "--start-units", 1000, "--keep-days", 30]
+    done = bare_ingest("plan", dump, "--key", "id:S", "--json", *words, "--items-per-second", 500)
+    report = done.report
+    assert (0, 2_000) == (done.status, report["volume"]["items"])
+    found = {lane["name"]: lane for lane in report["lanes"]}
+    assert set(LANES) == found.keys()
+    assert 4.0 == found["BatchWriteItem, on demand"]["seconds"]
+    put = found["StartBulkPutItems, STANDARD"]
+    assert 4.0 + 4_000 / 2_000 == put["least_seconds"]
+    assert put["dollars"] is not None
+    assert "2026-12" == report["prices"]["put_standard_gb"]["as_of"]
+    assert 30 == report["assumptions"]["keep_days"]
+
+
+def test_a_file_that_cannot_be_planned_is_told_with_1(bare_ingest: Ingest, tmp_path: Path) -> None:
+    (tmp_path / "no.json").write_text("{}")
+    done = bare_ingest("plan", tmp_path / "no.json", "--key", "id:S")
+    assert 1 == done.status
+    assert "no.json: " in done.out
+
+
+def test_prices_of_another_region_are_said_to_differ(
+    bare_ingest: Ingest, dump: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    done = bare_ingest("plan", dump, "--key", "id:S")
+    assert "The tables are in eu-north-1, where prices differ" in done.out
+
+
+@pytest.mark.parametrize(
+    "words", [["--prices", "{file}"], ["--key", "id:X"], ["--pattern", "*.csv", "--prices", "none.json"]]
+)
+def test_a_wrong_call_is_told_with_2(bare_ingest: Ingest, dump: Path, words: list[str]) -> None:
+    done = bare_ingest("plan", dump, *[word.format(file=dump) for word in words])
+    assert 2 == done.status
+    assert "Error" in done.err
+
+
+def test_the_plan_reads_and_nothing_else(bare_ingest: Ingest, dump: Path, home: Path) -> None:
+    before = sorted(home.rglob("*"))
+    bare_ingest("plan", dump, "--key", "id:S")
+    assert (
+        []
+        == before
+        == [path for path in sorted(home.rglob("*")) if path.is_file() and "ledger" not in path.name]
+    )
+    assert json.loads(dump.read_text().splitlines()[0])["id"] == "r0"
