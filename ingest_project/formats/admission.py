@@ -6,6 +6,8 @@ takes the fast way where there is one and keeps the books.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ingest_project.core.model import Admitted, KeySchema, RecordBatch, Rejection
 from ingest_project.formats.dynamodb_json import encode_record, key_of, unwrap
 from ingest_project.formats.fast_lines import LineTemplates
@@ -69,17 +71,17 @@ class ItemAdmission:
             except Refused as refused:
                 rejections.append(self._rejection(batch.first + at, batch.offsets[at], refused, raw))
                 continue
-            if missed and self._learned(raw):
-                again = self._templates.encode([bytes(batch.raws[place]) for place in missed])
-                missed = laid(again, missed, known.columns)
+            others = [bytes(batch.raws[place]) for place in missed]
+            if self._learned([raw, *others]):
+                missed = laid(self._templates.encode(others), missed, known.columns)
         return rejections
 
     def _exact(self, raw: bytes) -> tuple[bytes, bytes]:
         line = encode_record(raw.strip(_SPACE), self._keys, drop_empty_strings=self._drop)
         return line.text, key_hash(line.key)
 
-    def _learned(self, raw: bytes) -> bool:
-        return not (self._drop and _EMPTY in raw) and self._templates.learn(raw)
+    def _learned(self, raws: Sequence[bytes]) -> bool:
+        return not (self._drop and _EMPTY in raws[0]) and self._templates.learn(raws)
 
     def _rejection(self, ordinal: int, offset: int, refused: Refused, raw: bytes) -> Rejection:
         return Rejection(

@@ -13,7 +13,17 @@ from ingest_project.formats.json_tree import parse
 from ingest_project.formats.keys import ID_BYTES, document_id, key_text
 from ingest_project.formats.plain_json import attributes, document, item_key, key_part, line_key
 from ingest_project.formats.record_shape import Shape, Unshaped, typed_shape
-from ingest_project.formats.shelf import LINE_MODE, OBJECT, KeyedTemplate, Mode, Shelf, Swept, laid, spread
+from ingest_project.formats.shelf import (
+    LINE_MODE,
+    OBJECT,
+    SAMPLES,
+    KeyedTemplate,
+    Mode,
+    Shelf,
+    Swept,
+    laid,
+    spread,
+)
 
 BulkBodies = tuple[Sequence[bytes], Mapping[int, str]]
 """Bodies, one for each line, and the reasons of lines (by index) that can have none; there are none here."""
@@ -90,18 +100,24 @@ class _Bodies:
         while missed:
             at, missed = missed[0], missed[1:]
             bodies[at] = bulk_body(lines[at], self._keys)
-            if missed and self._shelf.learning and self._teach(lines[at]):
-                missed = laid(self._known([lines[place] for place in missed]), missed, (bodies,))
+            others = [lines[place] for place in missed]
+            if self._shelf.learning and self._teach([lines[at], *others[: SAMPLES - 1]]):
+                missed = laid(self._known(others), missed, (bodies,))
         return bodies
 
     def _known(self, lines: Sequence[bytes]) -> Swept:
         return self._shelf.sweep(lines, not any(b"\\" in line for line in lines))
 
-    def _teach(self, line: bytes) -> bool:
+    def _teach(self, lines: Sequence[bytes]) -> bool:
         """Whether there is a template now that there was not."""
-        tree = parse(line)
-        try:
-            shape = typed_shape({"M": tree["Item"]}) if isinstance(tree, dict) else Shape()
-        except Unshaped:
-            return False
-        return self._shelf.learn(line, shape, (LINE_MODE,))
+        shapes = list(map(_shape, lines))
+        known = [shape for shape in shapes if shape is not None]
+        return shapes[0] is not None and self._shelf.learn(lines[0], known, (LINE_MODE,))
+
+
+def _shape(line: bytes) -> Shape | None:
+    tree = parse(line)
+    try:
+        return typed_shape({"M": tree["Item"]}) if isinstance(tree, dict) else None
+    except Unshaped:
+        return None

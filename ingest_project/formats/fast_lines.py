@@ -10,15 +10,16 @@ from collections.abc import Sequence
 import msgspec
 
 from ingest_project.core.model import KeySchema
-from ingest_project.formats.dynamodb_json import SURELY_SMALL, unwrap
+from ingest_project.formats.dynamodb_json import SURELY_SMALL, encode_record, unwrap
 from ingest_project.formats.forms import TYPED
-from ingest_project.formats.json_tree import parse
+from ingest_project.formats.json_tree import Refused, parse
 from ingest_project.formats.key_columns import key_hashes
 from ingest_project.formats.record_shape import Shape, Unshaped, record_shape
 from ingest_project.formats.shelf import (
     ITEM,
     LINE_MODE,
     PLAIN_MODES,
+    SAMPLES,
     TYPED_MODES,
     KeyedTemplate,
     Mode,
@@ -87,22 +88,35 @@ class LineTemplates:
         left = laid(found, list(spaced), columns)
         return Swept(columns, sorted({*places} - {*spaced} | {*left}))
 
-    def learn(self, raw: bytes) -> bool:
-        """Looks at a record that no template knew and that the exact way let through.
+    def learn(self, raws: Sequence[bytes]) -> bool:
+        """Looks at records that no template knew.
+
+        Args:
+            raws: Bytes-like; templates will know the first one, if it is good.
 
         Returns:
             Whether it is worth while to ask again for others.
         """
+        raw = bytes(raws[0])
         if not self._shelf.learning or not _fits(raw):
             return False
-        record = unwrap(parse(raw), self._keys)
-        typed = is_typed(record)
-        try:
-            shape = record_shape(record, typed)
-        except Unshaped:
+        typed, shape = self._shape(raw)
+        if shape is None:
             return False
+        others = map(self._shape, map(bytes, raws[1:SAMPLES]))
+        shapes = [shape, *(other for kind, other in others if other is not None and kind == typed)]
         modes = TYPED_MODES if typed else PLAIN_MODES
-        return any(self._shelf.learn(text, shape, modes) for text in (raw, _without_space(raw)) if text)
+        return any(self._shelf.learn(text, shapes, modes) for text in (raw, _without_space(raw)) if text)
+
+    def _shape(self, raw: bytes) -> tuple[bool, Shape | None]:
+        """Whether a record is typed, and its shape if it is good and has one."""
+        try:
+            encode_record(raw, self._keys)
+            record = unwrap(parse(raw), self._keys)
+            typed = is_typed(record)
+            return typed, record_shape(record, typed)
+        except (Refused, Unshaped):
+            return False, None
 
 
 def _is_utf8(text: bytes) -> bool:

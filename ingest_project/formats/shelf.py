@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple, Protocol
 
 from ingest_project.core.model import KeySchema
@@ -18,7 +19,10 @@ from ingest_project.formats.template import Piece, Template, slots
 
 MAX_TEMPLATES = 6
 MAX_LESSONS = 200
-"""Texts looked at for learning: 0.1 ms each."""
+"""Times that something is learned: 1 ms each."""
+
+SAMPLES = 16
+"""Texts looked at each time: 0.1 ms each."""
 
 MAX_TRIALS = 30
 """Templates compiled: some milliseconds each."""
@@ -157,17 +161,21 @@ class Shelf:
         """Whether it is worth while to show a text that no template knew."""
         return self._lessons > 0 and self._trials > 0
 
-    def learn(self, text: bytes, shape: Shape, modes: Sequence[Mode]) -> bool:
-        """Widen a template, or make one, so that the next text like this one is known.
+    def learn(self, text: bytes, shapes: Sequence[Shape], modes: Sequence[Mode]) -> bool:
+        """Widen a template, or make one, so that the next texts like these are known.
 
         Args:
-            shape: The text's shape.
-            modes: How it may be spelled, the likeliest first.
+            shapes: The text's, and those of other texts, likely to be of one origin.
+            modes: How the text may be spelled, the likeliest first.
 
         Returns:
             Whether there is another template than before.
         """
         self._lessons -= 1
+        shape = reduce(_covering, shapes)
+        return self._teach(text, shape, modes) or (shape != shapes[0] and self._teach(text, shapes[0], modes))
+
+    def _teach(self, text: bytes, shape: Shape, modes: Sequence[Mode]) -> bool:
         for at, known in enumerate(self._templates):
             widened = self._widened(known, shape) if known.mode in modes else None
             if widened is not None and self._knows(widened, text):
@@ -197,6 +205,14 @@ class Shelf:
 
     def _knows(self, template: Teachable, text: bytes) -> bool:
         return not template.encode([text], b"\\" not in text).missed
+
+
+def _covering(one: Shape, other: Shape) -> Shape:
+    """Both, where one shape can cover them; else the first."""
+    try:
+        return merge(one, other)
+    except Unshaped:
+        return one
 
 
 def laid(found: Swept, places: Sequence[int], columns: Sequence[list[bytes]]) -> list[int]:

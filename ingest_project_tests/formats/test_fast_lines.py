@@ -56,7 +56,7 @@ def taught(records: list[bytes], keys: KeySchema = ID) -> LineTemplates:
     templates = LineTemplates(keys)
     for raw in records:
         if one(templates, raw) is None and exact(raw, keys) is not None:
-            templates.learn(raw)
+            templates.learn([raw])
     return templates
 
 
