@@ -1,4 +1,4 @@
-"""``python -m benchmarks [CLAIM...]``: measures claims, prints their tables, keeps the results.
+"""``python -m benchmarks [CLAIM...]``: measures claims, prints tables, keeps results, plots and page.
 
 ``--short`` is CI's version: it keeps nothing and fails when a ratio is under 70 % of the committed one.
 """
@@ -9,9 +9,22 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import dynamodb, encoding, jobs, opensearch, reading, table
+from benchmarks import (
+    dynamodb,
+    dynamodb_quota,
+    encoding,
+    gate,
+    jobs,
+    opensearch,
+    opensearch_backpressure,
+    page,
+    plots,
+    reading,
+    table,
+)
 from benchmarks.claims import FULL, SHORT, USUAL, Claim, Scale
 from benchmarks.frame import measure
 
@@ -21,42 +34,96 @@ CLAIMS: tuple[Claim, ...] = (
     *reading.CLAIMS,
     *encoding.CLAIMS,
     *jobs.CLAIMS,
+    *dynamodb_quota.CLAIMS,
+    *opensearch_backpressure.CLAIMS,
 )
 
 
 def measured(claim: Claim, scale: Scale) -> table.Result:
+    """Measure a claim and print its table."""
+    started = time.monotonic()
+    print(f"\n{claim.name}: {claim.title}", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder,
         claim.prepare(scale, Path(folder)) as stage,
     ):
-        rows = []
-        for row in stage.rows:
-            missing = row.missing()
-            if missing:
-                print(f"left out: {row.name}, as {', '.join(missing)} is not installed")
-            else:
-                rows.append(row)
-        return table.result_of(
-            claim, scale, measure(rows, claim.rounds or scale.rounds, stage.services), stage.note
-        )
+        left_out = {row.name: missing for row in stage.rows if (missing := row.missing())}
+        for name, missing in left_out.items():
+            print(f"left out: {name}, as {', '.join(missing)} is not installed")
+        rows = [row for row in stage.rows if row.name not in left_out]
+        samples = measure(rows, claim.rounds_at(scale), stage.services)
+        result = table.result_of(claim, scale, stage, samples)
+    print("\n".join(["", *table.lines(claim, result)]))
+    print(f"\n{result.rounds} rounds, {time.monotonic() - started:.0f} s", flush=True)
+    return result
+
+
+def keep(claims: Sequence[Claim], scale: Scale) -> int:
+    """Measure, and keep what was found: results, plots, page."""
+    for claim in claims:
+        table.keep(measured(claim, scale))
+    show(claims)
+    return 0
+
+
+def show(claims: Sequence[Claim]) -> None:
+    """Draw the plots of these claims' families and fill the page with what is kept."""
+    for family in dict.fromkeys(claim.family for claim in claims):
+        members = [claim for claim in CLAIMS if claim.family == family]
+        kept = [(claim, result) for claim in members if (result := table.kept(claim.name))]
+        if kept and plots.plot(family, kept) is None:
+            print(f"no plot of {family}: matplotlib is not installed (make bench)")
+    page.fill(CLAIMS)
+
+
+def check(claims: Sequence[Claim]) -> int:
+    """Compare with the committed ratios; a claim that falls short is measured once more."""
+    committed, fallen = gate.read(), 0
+    started = time.monotonic()
+    for claim in claims:
+        wanted = committed.get(claim.name, {})
+        for attempt in ("first", "second"):
+            short = gate.shortfalls(gate.watched(claim, measured(claim, SHORT)), wanted)
+            for one in short:
+                print(f"{claim.name}, {attempt} attempt: {one}")
+            if not short:
+                break
+        else:
+            fallen += 1
+    print(f"\nbenchmarks, {time.monotonic() - started:.0f} s: {len(claims) - fallen} passed, {fallen} failed")
+    return 1 if fallen else 0
+
+
+def commit(claims: Sequence[Claim]) -> int:
+    """Take the ratios of a short run as those that CI compares with."""
+    gate.write({claim.name: gate.watched(claim, measured(claim, SHORT)) for claim in claims})
+    return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help="names, or the beginnings of names")
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--list", action="store_true", help="the claims' names")
+    parser.add_argument("--full", action="store_true", help="with what takes minutes: a file of 2.5 GB")
+    parser.add_argument("--short", action="store_true", help="CI's version; keeps nothing")
+    parser.add_argument("--commit", action="store_true", help="with --short: these ratios are to be kept up")
+    parser.add_argument("--show", action="store_true", help="measure nothing; plots and page of what is kept")
     options = parser.parse_args()
-    scale = SHORT if options.short else FULL if options.full else USUAL
-    for claim in CLAIMS:
-        if options.claims and not claim.name.startswith(tuple(options.claims)):
-            continue
-        started = time.monotonic()
-        result = measured(claim, scale)
-        print(f"\n{claim.name}: {claim.title}\n")
-        print("\n".join(table.lines(claim, result)))
-        print(f"({result.rounds} rounds, {time.monotonic() - started:.0f} s)", flush=True)
-    return 0
+    chosen = tuple(options.claims) or ("",)
+    claims = [
+        claim for claim in CLAIMS if claim.name.startswith(chosen) and (claim.short or not options.short)
+    ]
+    if not claims:
+        parser.error(f"no claim is called {' '.join(options.claims)}; --list names them")
+    if options.list:
+        print("\n".join(f"{claim.name:26}{claim.title}" for claim in claims))
+        return 0
+    if options.show:
+        show(claims)
+        return 0
+    if options.short:
+        return commit(claims) if options.commit else check(claims)
+    return keep(claims, FULL if options.full else USUAL)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +30,7 @@ class Scale:
 
 
 SHORT = Scale(name="short", rounds=3)
-USUAL = Scale(name="usual", rounds=2)
+USUAL = Scale(name="usual", rounds=5)
 FULL = Scale(name="full", rounds=5)
 
 
@@ -88,7 +88,7 @@ class Claim:
         unit: What ``units`` counts.
         prepare: Makes the claim's stage with files in the given folder.
         short: Part of the short version, which CI runs.
-        rounds: At most; 0: as many as the scale has.
+        rounds: By the scale's name, where it is not the scale's own number.
     """
 
     name: str
@@ -99,7 +99,10 @@ class Claim:
     against: Sequence[Against]
     prepare: Callable[[Scale, Path], AbstractContextManager[Stage]]
     short: bool = False
-    rounds: int = 0
+    rounds: Mapping[str, int] = field(default_factory=dict)
+
+    def rounds_at(self, scale: Scale) -> int:
+        return self.rounds.get(scale.name, scale.rounds)
 
 
 def cpu(sample: Sample) -> float:
@@ -112,9 +115,9 @@ def wall(sample: Sample) -> float:
     return sample.wall / sample.units
 
 
-def times(peer: str, short: str, *, clock: bool = False) -> tuple[Against, ...]:
+def times(peer: str, short: str, *, clock: bool = False, gated: bool = False) -> tuple[Against, ...]:
     """Ratios to a peer in CPU, and with ``clock`` in time as well."""
-    found = [Against(peer=peer, title=f"x {short}, CPU", cost=cpu, gated=True)]
+    found = [Against(peer=peer, title=f"x {short}, CPU", cost=cpu, gated=gated)]
     if clock:
         found.append(Against(peer=peer, title=f"x {short}, time", cost=wall))
     return tuple(found)

@@ -46,7 +46,7 @@ def prepare(size: str, export: bool, delay: float, scale: Scale, folder: Path) -
         if export:
             rows.append(Row(name=TYPED, make=peers.typed_client, given={**file, "items": few}))
         rows += other_peers({**file, "items": 8 * few, "export": export}) if scale.name != "short" else []
-        rows.append(Row(name=ONE_PASS, make=our_way.one_pass, given=file))
+        rows.append(Row(name=ONE_PASS, make=our_way.one_pass, given=file, ours=True))
         if scale.name != "short":
             rows.append(whole_job(server.url, size, form, folder))
         bodies = {
@@ -69,12 +69,12 @@ def whole_job(url: str, size: str, form: Callable[[Record], bytes], folder: Path
     """Of more items, so that the start of the process is one of many seconds."""
     path = write_lines(folder / "job.jsonl", SIZES[size], form, 200_000)
     given = {"url": url, "files": [str(path)], "home": folder / "home"}
-    return Row(name=WHOLE, make=our_way.ingest_load, given=given, warm=False)
+    return Row(name=WHOLE, make=our_way.ingest_load, given=given, warm=False, ours=True)
 
 
 def claim(size: str, export: bool, delay: float, *, short: bool = False) -> Claim:
     form, pause = "export" if export else "json", f"{delay * 1000:.0f}ms"
-    against = [*times(WRITER, "batch_writer", clock=True)]
+    against = [*times(WRITER, "batch_writer", clock=True, gated=True)]
     against += times(TYPED, "client") if export else times("pydynox", "pydynox")
     against += times(LIMIT, "limit", clock=True)
     lines = "export lines" if export else "plain JSON lines"

@@ -74,6 +74,7 @@ class Row:
 
     Attributes:
         make: Called with ``given`` in the row's own process; what it does is not measured.
+        ours: Not a peer.
         warm: Do the work once before the first round.
         cores: Where the process and its children run.
         needs: Modules without which the row is left out.
@@ -82,6 +83,7 @@ class Row:
     name: str
     make: Maker
     given: Mapping[str, Any] = field(default_factory=dict)
+    ours: bool = False
     warm: bool = True
     cores: frozenset[int] = CLIENT_CORES
     needs: tuple[str, ...] = ()
@@ -101,13 +103,10 @@ class Worker:
     def __init__(self, row: Row) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_attend, args=(theirs, row.make, dict(row.given)))
-        with held_to(row.cores):
-            self._process.start()
+        self._process = context.Process(target=_attend, args=(theirs, row.cores, row.make, dict(row.given)))
+        self._process.start()
+        self._warm = row.warm
         theirs.close()
-        self._hear()
-        if row.warm:
-            self.round()
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +117,12 @@ class Worker:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+    def get_ready(self) -> None:
+        """Wait until the work is made, and done once where that is wanted. Raises RowFailed."""
+        self._hear()
+        if self._warm:
+            self.round()
 
     def round(self) -> Sample:
         """Do the work once. Raises RowFailed."""
@@ -136,9 +141,10 @@ class Worker:
         return heard
 
 
-def _attend(pipe: Connection, make: Maker, given: Mapping[str, Any]) -> None:
+def _attend(pipe: Connection, cores: frozenset[int], make: Maker, given: Mapping[str, Any]) -> None:
     """A row's process: makes the work, does it whenever it is asked to, ends with the pipe."""
     try:
+        os.sched_setaffinity(0, cores)
         work = make(**given)
         pipe.send(None)
         while True:
@@ -181,6 +187,8 @@ def measure(rows: Sequence[Row], rounds: int, services: Sequence[int] = ()) -> d
     found: dict[str, list[Sample]] = {row.name: [] for row in rows}
     with ExitStack() as stack:
         workers = {row.name: stack.enter_context(Worker(row)) for row in rows}
+        for worker in workers.values():
+            worker.get_ready()
         for _ in range(rounds):
             for name, worker in workers.items():
                 before = _used(watched)
@@ -206,22 +214,27 @@ def held_to(cores: frozenset[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A server in a process of its own."""
+    """A server in a process of its own: prints ``{"url": ...}`` first, and ends with its standard input."""
 
-    url: str
-    pid: int
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self._process, self.pid = process, process.pid
+        self.url: str = json.loads(process.stdout.readline())["url"]
+
+    def end(self) -> str:
+        """End it; what it printed beside its address."""
+        said, _ = self._process.communicate()
+        return said
 
 
 @contextmanager
 def service(module: str, *options: str, cores: frozenset[int] = SERVICE_CORES) -> Iterator[Service]:
-    """``python -m module options``: prints ``{"url": ...}`` first, and ends with its standard input."""
+    """``python -m module options``."""
     command = [sys.executable, "-m", module, *options]
     with held_to(cores):
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield Service(url=json.loads(process.stdout.readline())["url"], pid=process.pid)
-        process.stdin.close()
+        yield Service(process)
+        if process.poll() is None:
+            process.communicate()

@@ -6,16 +6,15 @@ Nothing is read of an answer but its status and its length.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+from benchmarks.encoding import admitted
 from benchmarks.frame import Done, Work
 from benchmarks.our_way import KEYS, signer
 from benchmarks.samples import first_lines
-from ingest_project.core.model import Position, RecordBatch
-from ingest_project.formats.admission import ItemAdmission
 from ingest_project.formats.bulk import bulk_encoder
 from ingest_project.sinks.signing import Shape
 from ingest_project.wire.http import run
@@ -90,15 +89,9 @@ def opensearch_head(url: str) -> Head:
 HEADS: dict[str, Callable[[str], Head]] = {"table": dynamodb_head, "index": opensearch_head}
 
 
-def part_lines(path: Path, items: int) -> Sequence[bytes]:
-    raws = [line.rstrip(b"\n") for line in first_lines(path, items)]
-    batch = RecordBatch(first=0, raws=raws, offsets=range(len(raws)), after=Position(len(raws)))
-    return ItemAdmission(KEYS)(batch).lines
-
-
 def built(path: Path, items: int, stage: str) -> list[bytes]:
     """Request bodies of a file's first records."""
-    lines = part_lines(path, items)
+    lines = admitted([line.rstrip(b"\n") for line in first_lines(path, items)])
     if stage == "index":
         bodies = bulk_encoder(KEYS)(lines)[0]
         return [b"".join(bodies[first : first + 1000]) for first in range(0, len(bodies), 1000)]

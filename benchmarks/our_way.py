@@ -137,19 +137,24 @@ def one_pass(url: str, path: Path, stage: str = "table") -> Work:
 
 
 async def loaded(sink: Sink, stream: ItemStream, chunk: Chunk, stage: str) -> int:
-    """The chunk through a Loader with the usual limits; items written."""
-    loader = Loader(
+    """The chunk through a Loader; items written."""
+    governor = RateGovernor(time.monotonic, most=TABLE_IN_FLIGHT)
+    result = await usual_loader(sink, governor).load(sample_work(chunk, stage), stream, "bench")
+    return result.counts.written
+
+
+def usual_loader(sink: Sink, governor: RateGovernor, *, seed: int = 1) -> Loader:
+    """A Loader with the usual limits, over a ledger in memory."""
+    return Loader(
         sink=sink,
         ledger=InMemoryLedger(time.monotonic),
         retry=RetryPolicy(),
         budget=MemoryBudget(32 << 20),
-        governor=RateGovernor(time.monotonic, most=TABLE_IN_FLIGHT),
+        governor=governor,
         clock=time.monotonic,
         sleep=asyncio.sleep,
-        rng=Random(1),
+        rng=Random(seed),
     )
-    result = await loader.load(sample_work(chunk, stage), stream, "bench")
-    return result.counts.written
 
 
 def pumped(url: str, stage: str, bodies: Sequence[bytes], in_flight: int, repeat: int = 1) -> Done:

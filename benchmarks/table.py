@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.claims import Claim, Samples, Scale, spread
+from benchmarks.claims import Claim, Samples, Scale, Stage, spread
 from benchmarks.frame import ALL_CORES, Sample
 
 RESULTS = Path(__file__).with_name("results")
@@ -30,6 +29,7 @@ class Result:
     machine: str
     versions: Mapping[str, str]
     note: str
+    ours: Sequence[str]
     samples: Samples
 
     @property
@@ -37,14 +37,15 @@ class Result:
         return max(map(len, self.samples.values()), default=0)
 
 
-def result_of(claim: Claim, scale: Scale, samples: Samples, note: str) -> Result:
+def result_of(claim: Claim, scale: Scale, stage: Stage, samples: Samples) -> Result:
     return Result(
         claim=claim.name,
         scale=scale.name,
         made=datetime.now().astimezone().date().isoformat(),
         machine=machine(),
         versions={name: found for name in PEERS if (found := _version(name))},
-        note=note,
+        note=stage.note,
+        ours=tuple(row.name for row in stage.rows if row.ours),
         samples=samples,
     )
 
@@ -116,7 +117,3 @@ def _row(claim: Claim, result: Result, name: str) -> list[str]:
         if one.peer in result.samples:
             cells.append("" if name == one.peer else spread(one.ratios(result.samples, name), ".3g"))
     return cells
-
-
-def load_average() -> str:
-    return " ".join(f"{one:.1f}" for one in os.getloadavg())
