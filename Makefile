@@ -12,10 +12,10 @@ PARALLEL ?= -n 2 --dist worksteal
 export DAGSTER_DISABLE_TELEMETRY := yes
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down services fetch lint types test check bench docs clean
+.PHONY: help install demo up down services fetch lint types test check bench bench-short docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv and install everything, pinned
 
@@ -60,8 +60,13 @@ test: lint types fetch ## Lint, types and all tests
 check: lint types ## Lint, types, and Dagster's own look at the definitions
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
-bench: $(STAMP) ## Measure against the peers; results in benchmarks/results
-	$(BIN)/python -m benchmarks
+# BENCH takes names of claims and --full; `python -m benchmarks --list` names them.
+bench: $(STAMP) ## Measure against the peers; results, plots and docs/benchmarks.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-short: $(STAMP) ## Short measurements; fails under 70 % of a committed ratio
+	$(BIN)/python -m benchmarks --short
 
 docs: $(STAMP) ## Write docs/configuration.md from the table of variables
 	$(BIN)/python -c 'from ingest_project.resources.variables import page; open("docs/configuration.md", "w").write(page())'

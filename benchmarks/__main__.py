@@ -90,7 +90,8 @@ def check(claims: Sequence[Claim]) -> int:
                 break
         else:
             fallen += 1
-    print(f"\nbenchmarks, {time.monotonic() - started:.0f} s: {len(claims) - fallen} passed, {fallen} failed")
+    print(f"\n{time.monotonic() - started:.0f} s; ratios to the peers:")
+    print(f"benchmarks: {len(claims) - fallen} passed, {fallen} failed")
     return 1 if fallen else 0
 
 
