@@ -158,9 +158,27 @@ async def find_index(api: OpenSearchApi, name: str) -> IndexState | None:
 
 
 async def our_indices(api: OpenSearchApi) -> list[IndexState]:
-    """All open indices that bear our mark, by name."""
-    found = states_of(await api.call("GET", f"/_all?{_STATE}"))
+    """All open indices that bear our mark and can be looked at, by name."""
+    try:
+        found = states_of(await api.call("GET", f"/_all?{_STATE}"))
+    except PermanentFailure as error:
+        if "cluster_block" not in str(error):
+            raise
+        found = await _one_by_one(api)
     return sorted((state for state in found if state.mark), key=lambda state: state.name)
+
+
+async def _one_by_one(api: OpenSearchApi) -> list[IndexState]:
+    """Somebody blocked one index for all looks at it: that must not hide the others."""
+    found = []
+    names = await api.call("GET", "/_cluster/state/metadata?filter_path=metadata.indices.%2A.state")
+    for name, known in names.get("metadata", {}).get("indices", {}).items():
+        try:
+            state = await find_index(api, name) if known["state"] == "open" else None
+        except PermanentFailure:
+            continue
+        found += [state] if state is not None else []
+    return found
 
 
 def states_of(answer: Mapping[str, Any]) -> list[IndexState]:

@@ -290,3 +290,16 @@ async def test_two_loads_that_begin_at_once_make_one_index(
     async with opensearch_api(opensearch_url) as other:
         made = await asyncio.gather(*(make(one, index_name, RICH) for one in (api, other, api, other)))
     assert 1 == len({state.uuid for state in made})
+
+
+async def test_an_index_that_nobody_may_look_at_hides_no_other(
+    api: OpenSearchApi, opensearch: Any, index_name: str
+) -> None:
+    await make(api, index_name, RICH)
+    closed = f"{index_name}-closed"
+    opensearch.indices.create(index=closed)
+    opensearch.indices.put_settings(index=closed, body={"index": {"blocks": {"metadata": True}}})
+    try:
+        assert index_name in [state.name for state in await indexes.our_indices(api)]
+    finally:
+        opensearch.indices.put_settings(index=closed, body={"index": {"blocks": {"metadata": None}}})

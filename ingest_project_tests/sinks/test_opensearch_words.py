@@ -181,6 +181,7 @@ async def test_a_block_on_the_index_is_no_verdict_on_its_documents(
             body = document("new", b'{"never_seen":1}')
             if opensearch_server.name == "osmem":
                 assert (await sink.write(batch_of([body]))).written == 1
+                ask(url, "PUT", f"/{index}/_settings", {"index.blocks.metadata": None})
                 return
             bodies = [body]
         else:
