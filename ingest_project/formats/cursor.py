@@ -45,8 +45,10 @@ class Cursor:
     def peek(self) -> int:
         """Go to the next byte that is not white space, and tell it."""
         while True:
-            data = self.window.data
-            self.at = skip_white(data, self.at)
+            data, at = self.window.data, self.at
+            if at < len(data) and data[at] > 0x20:
+                return data[at]
+            self.at = skip_white(data, at)
             if self.at < len(data):
                 return data[self.at]
             if self.window.final:

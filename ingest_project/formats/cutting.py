@@ -13,7 +13,7 @@ from ingest_project.core.model import Fault
 from ingest_project.formats.cursor import ARRAY, CLOSE_ARRAY, CLOSE_OBJECT, COMMA, END, OBJECT
 from ingest_project.formats.elements import SEPARATOR, Elements
 from ingest_project.formats.grammar import VALUE, Broken
-from ingest_project.formats.groups import Cut
+from ingest_project.formats.groups import Cut, Grouper
 from ingest_project.formats.shapes import (
     LOOK,
     PAGE_START,
@@ -91,6 +91,7 @@ class Cutter(Elements):
         self.metadata: dict[str, str] = {}
         self._frame = Frame.FILE
         self._others = False
+        self._documents = Grouper(self.grouper.size)
 
     def cuts(self, entry: Entry = Entry.START) -> Iterator[Cut]:
         """Every record in order. Never raises for bad content: see ``fault``.
@@ -183,17 +184,18 @@ class Cutter(Elements):
         return None
 
     def _fast_lines(self) -> Cut | None:
-        if not self.grouper.ready():
+        if not self._documents.ready():
             return None
-        self.fill(self.grouper.size)
+        self.fill(self._documents.size)
         window = self.window
-        found = self.grouper.lines(window.data, self.at, window.base, window.final and not window.damage)
+        found = self._documents.lines(window.data, self.at, window.base, window.final and not window.damage)
         if found:
             self.at = found[1]
         return found[0] if found else None
 
     def _collect_values(self, raws: list[bytes], places: list[int]) -> Header | None:
-        stop = self.offset + self.grouper.size
+        end = self.offset
+        stop = end + self._documents.patience
         while self.offset < stop:
             byte = self.peek()
             if byte == END:
@@ -204,6 +206,9 @@ class Cutter(Elements):
             place = self.offset
             raws.append(self.value(sure=not self.window.damage))
             places.append(place)
+            end = self.offset
+        if self.peek() != END:
+            self.learn(self._documents, end)
         return None
 
     def _header(self, byte: int) -> Header | None:
@@ -229,12 +234,20 @@ class Cutter(Elements):
             self._remember(key.encode(), value)
         self.first = self.first or (f"wrapper:{header.key}" if header.key else "array")
         self._frame = Frame.WRAPPER if header.key else Frame.FILE
-        self.at = header.array + 1
+        self.at = header.array
         return self._open
 
     # -- arrays of items
 
-    def _open(self) -> State:
+    def _open(self) -> Steps:
+        self.fill(self.grouper.size)
+        found = self.grouper.whole(self.window.data, self.at, self.window.base)
+        if found:
+            cut, self.at = found
+            yield cut
+        self.at += 1
+        if found:
+            return self._close
         byte = self.peek()
         if byte == END:
             raise Broken(self.at, "a JSON value or ']'", cut=True)
@@ -261,7 +274,6 @@ class Cutter(Elements):
             place = self.offset
             key = self.key()
             if key in WRAPPER_KEYS and self._holds_items():
-                self.at += 1
                 return self._open
             if not self.alone and key not in RESPONSE_KEYS:
                 raise Broken(place - self.window.base, "a key of a response beside its items")

@@ -69,6 +69,12 @@ def skip_white(data: bytes, at: int) -> int:
     return found.end() if found else at
 
 
+def behind(refusal: Exception) -> int | None:
+    """Index behind a value and white space, if the decoder refused only what follows them."""
+    found = _TRAILING.search(str(refusal))
+    return int(found[1]) - _SHIFT if found and _SHIFT is not None else None
+
+
 def value_end(data: bytes, at: int, final: bool) -> int:
     """Index behind the value that starts at ``at``, or MORE.
 
@@ -84,14 +90,13 @@ def value_end(data: bytes, at: int, final: bool) -> int:
     try:
         raw = _DECODER.decode(memoryview(data)[at:])
     except msgspec.DecodeError as error:
-        message = str(error)
-        trailing = _TRAILING.search(message)
-        if trailing and _SHIFT is not None:
-            end = at + int(trailing[1]) - _SHIFT
+        passed = behind(error)
+        if passed:
+            end = at + passed
             while data[end - 1] in WHITE:
                 end -= 1
             return _ended(data, end)
-        if not final and message.endswith("truncated"):
+        if not final and str(error).endswith("truncated"):
             return MORE
     except RecursionError:
         pass

@@ -1,22 +1,23 @@
-"""The hot path of cutting: some 32 KiB of records at a time, cut at a learned separator, decoded in C.
+"""The hot path of cutting: some 32 KiB of records at a time, cut at a learned border, decoded in C.
 
 From a known record start a successful decode of ``[`` + slice + ``]`` proves the cut: the slice is whole
-values with commas between them, whatever the separator looked like. A refusal proves nothing; the caller then
-goes value by value.
+values with commas between them, whatever the border looked like. A refusal proves nothing, unless the decoder
+met the array's end; the caller then goes value by value.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import add
+from typing import overload
 
 import msgspec
 
-from ingest_project.formats.grammar import WHITE
-from ingest_project.formats.shapes import PAGE_START
+from ingest_project.formats.grammar import WHITE, behind
+from ingest_project.formats.shapes import PAGE_START, is_page
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _LINES = msgspec.json.Decoder(msgspec.Raw)
@@ -24,6 +25,8 @@ _BETWEEN = re.compile(rb"[ \t\r\n,]*")
 _FIRST_KEY = re.compile(rb'\{[ \t\r\n]*+"[^"\\]{0,200}"')
 _REFUSED = (msgspec.DecodeError, RecursionError)
 _MOST_SKIPPED = 16
+_LOOK_BACK, _LOOK_AHEAD = 16, 300
+"""Bytes on both sides of a border from which it is learned."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +37,7 @@ class Cut:
         raws: One JSON value each.
         start: Offset of the first one's first byte.
         end: Offset behind the last one's last byte.
-        text: What was decoded: ``lead`` bytes, then [start, end). Empty when ``places`` are known.
+        text: What was decoded: ``lead`` bytes, then the records. Empty when ``places`` are known.
         gap: What probably stands between two of them.
         places: Offset of each record, when cut one by one.
     """
@@ -53,11 +56,12 @@ class Cut:
             return self.places
         raws, gap = self.raws, self.gap
         lengths = list(map(len, raws))
-        between = len(gap) * (len(raws) - 1)
-        if sum(lengths) + between == self.end - self.start and (gap == b"," or self._glued(gap)):
-            return list(
-                map(add, accumulate(lengths[:-1], initial=self.start), range(0, between + 1, len(gap)))
-            )
+        starts = accumulate(lengths[:-1], initial=self.start)
+        between = self.end - self.start - sum(lengths)
+        if not between:
+            return list(starts)
+        if between == len(gap) * (len(raws) - 1) and (gap == b"," or self._glued(gap)):
+            return list(map(add, starts, range(0, between + 1, len(gap))))
         places, at = [], self.lead
         for raw in raws:
             found = _BETWEEN.match(self.text, at)
@@ -71,8 +75,35 @@ class Cut:
         return self.text.startswith(gap.join(self.raws), self.lead)
 
 
+class Places(Sequence[int]):
+    """Offsets of a cut's records from the one at ``skip`` on; worked out when they are first asked for."""
+
+    __slots__ = ("_cut", "_known", "_skip")
+
+    def __init__(self, cut: Cut, skip: int = 0) -> None:
+        self._cut, self._skip = cut, skip
+        self._known: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self._cut.raws) - self._skip
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        return self._all()[index]
+
+    def _all(self) -> Sequence[int]:
+        self._known = self._known or self._cut.offsets()[self._skip :]
+        return self._known
+
+
 class Grouper:
-    """Remembers what separates records, and how often that guess was wrong.
+    """Remembers what stands between records, and how often that guess was wrong.
 
     Args:
         size: Bytes of a group. Bigger ones leave the processor's cache and are slower.
@@ -80,18 +111,31 @@ class Grouper:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._exact = b""
-        self._loose = b""
-        self._gap = b","
+        self._borders: tuple[tuple[bytes, int], ...] = ()
+        self._gap = b""
         self._skip = 0
         self._penalty = 1
 
-    def learn(self, gap: bytes, following: bytes) -> None:
-        """Note the bytes between an object's ``}`` and the next one, and how that one begins."""
-        first = _FIRST_KEY.match(following)
+    def learn(self, data: bytes, end: int, start: int) -> None:
+        """Note the border between the record that ends at index ``end`` and the one that begins at ``start``.
+
+        First its most telling form, with all the brackets that close there and the first key behind them, so
+        that lists inside of records are seldom taken for lists of records.
+        """
+        before, gap = data[max(0, end - _LOOK_BACK) : end], data[end:start]
+        head = before[-1:] if before[-1] in b'}]"' else b""
+        tail = data[start : start + 1] if data[start] in b'{["' else b""
+        heads = (before[len(before.rstrip(b"}]")) :] or head, head, head)
+        key = _FIRST_KEY.match(data, start, start + _LOOK_AHEAD)
+        tails = (key[0], key[0], tail) if key else (tail,) * 3
+        pairs = [(one + gap + other, len(one)) for one, other in zip(heads, tails, strict=True)]
+        self._borders = tuple(dict.fromkeys(pair for pair in pairs if pair[0]))
         self._gap = gap
-        self._loose = b"}" + gap + b"{"
-        self._exact = b"}" + gap + (first[0] if first else b"{")
+
+    @property
+    def patience(self) -> int:
+        """Bytes to go value by value before the next try: until something is learned, a record or two."""
+        return self.size if self._borders else 1
 
     def ready(self) -> bool:
         """Whether a fast try is worth its cost just now: after each failure the next ones are rarer."""
@@ -100,47 +144,98 @@ class Grouper:
             return False
         return True
 
-    def _refused(self) -> None:
-        self._skip = self._penalty
-        self._penalty = min(self._penalty * 2, _MOST_SKIPPED)
-
     def elements(self, data: bytes, at: int, base: int) -> tuple[Cut, int] | None:
-        """Whole array elements from the record start ``at`` on, and the index of the one after them."""
-        if not self._exact:
-            return None
-        stop = at + self.size
-        place = data.rfind(self._exact, at, stop)
-        if place < 0:
-            place = data.rfind(self._loose, at, stop)
-        if place < 0:
-            return None
-        text = b"".join((b"[", memoryview(data)[at : place + 1], b"]"))
+        """Whole array elements from the record start ``at`` on, and the index behind the last one."""
+        end = at
+        for end in self._ends(data, at):
+            text = b"".join((b"[", memoryview(data)[at:end], b"]"))
+            try:
+                raws = _ARRAY.decode(text)
+            except _REFUSED as refusal:
+                closed = behind(refusal)
+                if closed:
+                    return self._closed(text[:closed], base + at, at)
+            else:
+                self._penalty = 1
+                cut = Cut(raws=raws, start=base + at, end=base + end, text=text, lead=1, gap=self._gap)
+                return cut, end
+        self._refuse(end > at)
+        return None
+
+    def whole(self, data: bytes, at: int, base: int) -> tuple[Cut, int] | None:
+        """All elements of the array that opens at ``at``, if it holds any and ends within a group, and the
+        index of its closing bracket."""
+        view = memoryview(data)[at : at + self.size]
+        closed: int | None = len(view)
         try:
-            raws = _ARRAY.decode(text)
-        except _REFUSED:
-            self._refused()
+            _ARRAY.decode(view)
+        except _REFUSED as refusal:
+            closed = behind(refusal)
+        return self._closed(bytes(view[:closed]), base + at + 1, at + 1) if closed else None
+
+    def _closed(self, text: bytes, start: int, at: int) -> tuple[Cut, int] | None:
+        """Elements of a whole array, whose inside begins at offset ``start`` and index ``at``."""
+        text = text.rstrip(WHITE)
+        raws = _ARRAY.decode(text)
+        if not raws:
             return None
         self._penalty = 1
-        cut = Cut(raws=raws, start=base + at, end=base + place + 1, text=text, lead=1, gap=self._gap)
-        return cut, place + 1 + len(self._gap)
+        inside = text[1:-1].rstrip(WHITE)
+        lead = len(inside) - len(inside.lstrip(WHITE))
+        cut = Cut(
+            raws=raws, start=start + lead, end=start + len(inside), text=text, lead=1 + lead, gap=self._gap
+        )
+        return cut, at + len(text) - 2
 
     def lines(self, data: bytes, at: int, base: int, final: bool) -> tuple[Cut, int] | None:
         """Whole top-level values from ``at`` on that hold no items themselves, and the index behind them."""
-        stop = at + self.size
-        if final and len(data) <= stop:
-            place = len(data)
-        else:
-            place = data.rfind(b"\n", at, stop)
-            if place <= at:
-                return None
-        text = data[at:place].rstrip(WHITE)
-        try:
-            raws = _LINES.decode_lines(text)
-        except _REFUSED:
-            self._refused()
-            return None
-        gap = b"\r\n" if data[place - 1] == 0x0D else b"\n"
-        if not raws or any(map(PAGE_START.match, raws)):
-            return None
-        self._penalty = 1
-        return Cut(raws=raws, start=base + at, end=base + at + len(text), text=text, gap=gap), place
+        end = at
+        rest = final and len(data) <= at + self.size
+        for end in (len(data),) if rest else self._ends(data, at, b"\n"):
+            text = data[at:end].rstrip(WHITE)
+            try:
+                raws = _LINES.decode_lines(text)
+            except _REFUSED:
+                continue
+            self._penalty = 1
+            gap = self._gap or (b"\r\n" if data[end - 1] == 0x0D else b"\n")
+            cut = _before_pages(
+                Cut(raws=raws, start=base + at, end=base + at + len(text), text=text, gap=gap)
+            )
+            return (cut, cut.end - base) if cut else None
+        self._refuse(end > at)
+        return None
+
+    def _ends(self, data: bytes, at: int, last: bytes = b"") -> Iterator[int]:
+        """Where a record probably ends: by the most telling border that gives more than half a group, then by
+        the others; at last at any ``last``."""
+        stop, half = at + self.size, at + self.size // 2
+        tried, early = at, []
+        for border, head in self._borders:
+            place = data.rfind(border, at, stop)
+            if place < 0:
+                continue
+            if place + head < half:
+                early.append(place + head)
+            elif place + head != tried:
+                tried = place + head
+                yield tried
+        if last:
+            early.insert(0, data.rfind(last, at, stop))
+        yield from (end for end in dict.fromkeys(early) if end > at and end != tried)
+
+    def _refuse(self, tried: bool) -> None:
+        if tried:
+            self._skip = self._penalty
+            self._penalty = min(self._penalty * 2, _MOST_SKIPPED)
+
+
+def _before_pages(cut: Cut) -> Cut | None:
+    """What stands before the first value that holds items itself."""
+    if not any(map(PAGE_START.match, cut.raws)):
+        return cut if cut.raws else None
+    count = next((at for at, raw in enumerate(cut.raws) if is_page(bytes(raw))), len(cut.raws))
+    if not count:
+        return None
+    last = cut.offsets()[count - 1]
+    return replace(cut, raws=cut.raws[:count], end=last + len(cut.raws[count - 1]))

@@ -112,6 +112,13 @@ def find_items(data: bytes, at: int, final: bool, limit: int, *, alone: bool) ->
     return True, finder.header
 
 
+def is_page(value: bytes) -> bool:
+    """Whether a whole value among the documents of a file holds items instead of being one."""
+    if PAGE_START.match(value) is None:
+        return False
+    return value[0] == _ARRAY or find_items(value, 0, True, len(value), alone=False)[1] is not None
+
+
 class _Finder:
     def __init__(self, data: bytes, at: int, final: bool, limit: int, alone: bool) -> None:
         self.data, self.at, self.final, self.alone = data, at, final, alone

@@ -16,7 +16,7 @@ from ingest_project.core.errors import BadInput, ConfigurationError, SourceChang
 from ingest_project.core.model import Chunk, FileIndex, FileRange, Position, RecordBatch, SourceFile
 from ingest_project.formats.compression import inflated, peeked
 from ingest_project.formats.cutting import GROUP, RECORD_LIMIT, Cutter, Entry
-from ingest_project.formats.groups import Cut
+from ingest_project.formats.groups import Cut, Places
 from ingest_project.formats.survey import Survey, reads_alone, survey
 from ingest_project.formats.window import Window
 from ingest_project.sources.ahead import ahead
@@ -233,7 +233,7 @@ def _batch(cut: Cut, first: int, skip: int) -> RecordBatch:
     return RecordBatch(
         first=first + skip,
         raws=cut.raws[skip:] if skip else cut.raws,
-        offsets=cut.offsets()[skip:] if skip else cut.offsets(),
+        offsets=Places(cut, skip),
         after=Position(count, f"{count}:{cut.end}"),
         text=cut.text,
     )
