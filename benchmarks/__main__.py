@@ -54,7 +54,7 @@ def measured(claim: Claim, scale: Scale) -> table.Result:
         samples = measure(rows, claim.rounds_at(scale), stage.services)
         result = table.result_of(claim, scale, stage, samples)
     print("\n".join(["", *table.lines(claim, result)]))
-    print(f"\n{result.rounds} rounds, {time.monotonic() - started:.0f} s", flush=True)
+    print(f"\n{table.rounds_of(result)}, {time.monotonic() - started:.0f} s", flush=True)
     return result
 
 

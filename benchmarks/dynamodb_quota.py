@@ -166,7 +166,7 @@ def done(load: Load, seen: Sequence[dict[str, int]], lost: int) -> Done:
 
 @contextmanager
 def prepare(scale: Scale, folder: Path) -> Iterator[Stage]:
-    seconds = scale.of(15.0, 30.0, 60.0)
+    seconds = scale.of(15.0, 60.0)
     rows = [
         Row(name=OURS, make=under_quota, given={"client": loader, "seconds": seconds}, warm=False, ours=True),
         Row(name=WRITER, make=under_quota, given={"client": batch_writer, "seconds": seconds}, warm=False),

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.claims import PEAK, Against, Claim, Column, Scale, Stage, times, usual_columns
 from benchmarks.dynamodb_peers import batches, boto3_session
-from benchmarks.frame import ALL_CORES, Done, Row, Work, service
+from benchmarks.frame import ALL_CORES, CLIENT_CORES, Done, Row, Work, service
 from benchmarks.our_way import ingest_load
 from benchmarks.samples import write_dump
 from ingest_project import local
@@ -26,24 +26,18 @@ RECORDS = Column(title="records", of=lambda one: one.units, form=",.0f")
 SECONDS = Column(title="seconds", of=lambda one: one.wall, form=",.1f", spread=True)
 
 
+def load(name: str, url: str, file: Path, cores: frozenset[int], workers: int = 1) -> Row:
+    home = file.with_name(f"home-{file.stem}-{workers}")
+    given = {"url": url, "files": [str(file)], "home": home, "workers": workers}
+    return Row(name=name, make=ingest_load, given=given, warm=False, cores=cores, ours=True)
+
+
 @contextmanager
 def memory(scale: Scale, folder: Path) -> Iterator[Stage]:
     sizes = scale.of((10, 40), (10, 100, 400), (10, 100, 400, 2560))
     with service("benchmarks.null_service") as server:
-        rows = [
-            Row(
-                name=f"{size:,} MB",
-                make=ingest_load,
-                ours=True,
-                given={
-                    "url": server.url,
-                    "files": [str(write_dump(folder / f"{size}.json", size * MB))],
-                    "home": folder / f"home-{size}",
-                },
-                warm=False,
-            )
-            for size in sizes
-        ]
+        files = {size: write_dump(folder / f"{size}.json", size * MB) for size in sizes}
+        rows = [load(f"{size:,} MB", server.url, file, CLIENT_CORES) for size, file in files.items()]
         yield Stage(rows=rows, services=(server.pid,), note=MEMORY_NOTE)
 
 
@@ -56,23 +50,11 @@ MEMORY_NOTE = (
 
 @contextmanager
 def scaling(scale: Scale, folder: Path) -> Iterator[Stage]:
-    file = str(write_dump(folder / NAME, scale.of(64, 256) * MB))
+    file = write_dump(folder / NAME, scale.of(64, 256) * MB)
     with service("benchmarks.null_service", cores=ALL_CORES) as server:
         rows = [
-            Row(
-                name=f"{workers} worker{'s' * (workers > 1)}",
-                make=ingest_load,
-                ours=True,
-                given={
-                    "url": server.url,
-                    "files": [file],
-                    "home": folder / f"home-{workers}",
-                    "workers": workers,
-                },
-                warm=False,
-                cores=ALL_CORES,
-            )
-            for workers in (1, 2)
+            load("1 worker", server.url, file, ALL_CORES),
+            load("2 workers", server.url, file, ALL_CORES, workers=2),
         ]
         yield Stage(rows=rows, services=(server.pid,), note=SCALING_NOTE)
 
@@ -113,11 +95,11 @@ def dagster(scale: Scale, folder: Path) -> Iterator[Stage]:
         s3_of(found).upload_file(str(path), bucket, key)
         services = {"AWS_ENDPOINT_URL_DYNAMODB": server.url, "OPENSEARCH_URL": server.url}
         variables = {**found, **services, "INGEST_PART_STORE": "local"}
-        load = {"url": server.url, "files": [f"s3://{bucket}/{key}"], "variables": variables}
+        cli = {"url": server.url, "files": [f"s3://{bucket}/{key}"], "variables": variables}
         job = {"variables": variables, "home": folder / "home"}
         script = {"variables": variables, "bucket": bucket, "key": key, "items": scale.of(1_000, 3_000)}
         rows = [
-            Row(name=LOAD, make=ingest_load, given={**load, "home": folder / "load"}, warm=False, ours=True),
+            Row(name=LOAD, make=ingest_load, given={**cli, "home": folder / "load"}, warm=False, ours=True),
             Row(name=JOB, make=dagster_job, given=job, warm=False, ours=True),
             Row(name=SCRIPT, make=plain_script, given=script, needs=("ijson",)),
         ]

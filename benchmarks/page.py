@@ -35,7 +35,7 @@ def _shown(claim: Claim, result: table.Result | None) -> str:
     head = f"\n**{claim.title}** (`{claim.name}`)\n\n"
     if result is None:
         return f"{head}Not measured yet.\n\n"
-    made = f"{result.made}, {result.rounds} rounds, {result.machine}"
+    made = f"{result.made}, {table.rounds_of(result)}, {result.machine}"
     shown = "\n".join(table.lines(claim, result))
     return f"{head}{shown}\n\n{made}.\n\n"
 

@@ -71,12 +71,11 @@ def bars(
             whisker = [[middle - min(found)], [max(found) - middle]]
             color = OURS if name in result.ours else PEER
             place.barh(name, middle, xerr=whisker, color=color, ecolor="dimgray")
-            place.annotate(
-                f"{middle:,.3g}", (max(found), at), (4, 0), textcoords="offset points", va="center"
-            )
+            text = f"{middle:,.0f}" if middle >= 100 else f"{middle:.3g}"
+            place.annotate(text, (max(found), at), (4, 0), textcoords="offset points", va="center")
         place.set_title(claim.title, fontsize="medium")
         place.set_xlabel(label(claim))
-        place.margins(x=0.15)
+        place.margins(x=0.2)
         if log:
             place.set_xscale("log")
     return figure

@@ -50,12 +50,20 @@ def result_of(claim: Claim, scale: Scale, stage: Stage, samples: Samples) -> Res
     )
 
 
+def rounds_of(result: Result) -> str:
+    return f"{result.rounds} round{'s' * (result.rounds != 1)}"
+
+
 def machine() -> str:
     """Processor, cores and Python."""
     model = platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.open() if line.startswith("model name")]
+        names = [
+            line.partition(":")[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         model = names[0] if names else model
     return f"{model}, {len(ALL_CORES)} cores, Python {platform.python_version()}"
 
@@ -84,7 +92,7 @@ def kept(name: str) -> Result | None:
         return None
     words: dict[str, Any] = json.loads(path.read_text())
     samples = {row: [Sample(**one) for one in found] for row, found in words.pop("samples").items()}
-    return Result(**words, samples=samples)
+    return Result(**{**words, "ours": tuple(words["ours"])}, samples=samples)
 
 
 def lines(claim: Claim, result: Result) -> Iterator[str]:
