@@ -50,6 +50,20 @@ class Admission(Protocol):
     def __call__(self, batch: RecordBatch) -> Admitted: ...
 
 
+class PartDraft(Protocol):
+    """The lines of one part while they come together, held as they will be stored."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        """Take lines behind those that are there; none holds a line break."""
+        ...
+
+    def finish(self) -> bytes:
+        """All of them, as its store's ``write`` wants them."""
+        ...
+
+
 class PartStore(Protocol):
     """Where validated records lie between stages. Every write is atomic and idempotent by (chunk, number)."""
 
@@ -58,15 +72,15 @@ class PartStore(Protocol):
         """Names the store; another identity is an empty store."""
         ...
 
+    def draft(self) -> PartDraft:
+        """A part without lines."""
+        ...
+
     def write(
-        self,
-        chunk: Chunk,
-        info: PartInfo,
-        lines: Sequence[bytes],
-        hashes: Sequence[bytes],
-        offsets: Sequence[int],
+        self, chunk: Chunk, info: PartInfo, data: bytes, hashes: Sequence[bytes], offsets: Sequence[int]
     ) -> int:
-        """Store one part and its key entries; durable on return. Returns stored bytes."""
+        """Store one part (what its draft gave) and its key entries; durable on return. Returns stored
+        bytes."""
         ...
 
     def publish(self, chunk: Chunk, parts: Sequence[PartInfo]) -> None:
@@ -86,8 +100,8 @@ class PartStore(Protocol):
         ...
 
     def key_entries(self, chunk: Chunk, info: PartInfo) -> Iterator[bytes]:
-        """24-byte entries, hash (16) then ordinal (8, big-endian), ascending; streamed with a small
-        buffer."""
+        """24-byte entries, hash (16) then ordinal (8, big-endian), ascending, in runs of some of them one
+        behind the other; streamed with a small buffer."""
         ...
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from struct import iter_unpack
 
 from ingest_project.core.errors import CountLost
 from ingest_project.core.model import Chunk, PartInfo
@@ -15,8 +16,6 @@ from ingest_project.core.ports import PartStore
 
 RANKS = 2**64
 """Ranks are below this."""
-
-_RANK, _HASH = 8, 16
 
 Ranked = tuple[Sequence[int], Sequence[bytes]]
 """Ranks and part lines, one each."""
@@ -53,11 +52,11 @@ def ranked(store: PartStore, chunk: Chunk, losers: array[int]) -> Iterator[Ranke
 def _ranks(store: PartStore, chunk: Chunk, info: PartInfo) -> array[int]:
     ranks = array("Q", bytes(8 * info.records))
     seen, last = 0, info.first + info.records
-    for entry in store.key_entries(chunk, info):
-        ordinal = int.from_bytes(entry[_HASH:], "big")
-        if info.first <= ordinal < last:
-            ranks[ordinal - info.first] = int.from_bytes(entry[_RANK:_HASH], "big")
-            seen += 1
+    for run in store.key_entries(chunk, info):
+        for rank, ordinal in iter_unpack(">8xQQ", run):
+            if info.first <= ordinal < last:
+                ranks[ordinal - info.first] = rank
+                seen += 1
     if seen != info.records:
         raise CountLost(f"{chunk.id}: part {info.number} has {seen} key entries, not {info.records}")
     return ranks

@@ -1,21 +1,25 @@
 """Who loses (law 11): before anything is sent, names the records that a later one of their key replaces.
 
-A streaming merge over sorted key entries. Reads nothing but PartStore.key_entries, sends nothing.
+Sorted key entries are streamed and compared range by range. Reads nothing but PartStore.key_entries, sends
+nothing.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from heapq import merge
+from struct import iter_unpack
 
-from ingest_project.core.model import Chunk
+from ingest_project.core.model import Chunk, PartInfo
 from ingest_project.core.ports import PartStore
 
-_HASH = 16
-_RANK = 20
-"""A merged entry is hash (16), rank of its chunk (4) and ordinal (8), all big-endian: bytes compare as they
-must."""
+AT_ONCE = 32_768
+"""Entries that are compared with each other at a time, about; some 100 bytes each."""
+
+_HASH, _ORDINAL, _ENTRY = 16, 8, 24
+_ENTRY_FORM = ">16sQ"
+_HASHES = 2 ** (8 * _HASH)
 
 
 def superseded(
@@ -24,18 +28,20 @@ def superseded(
     store: PartStore,
     *,
     within_dates: bool = False,
+    at_once: int = AT_ONCE,
 ) -> Mapping[str, array[int]]:
     """For each wanted chunk the ascending ordinals of its records that lose to a record later in order.
 
-    Memory: one buffer for each part of the chunks that compete, and 8 bytes for each loser of the wanted
-    chunks (for one chunk at a time some 50, while they are sorted). Time: one pass over the key entries of
-    the earliest wanted chunk and of everything later in order.
+    Memory: one buffer for each part of the chunks that compete, some 200 bytes * ``at_once``, and 8 bytes for
+    each loser of the wanted chunks (for one chunk at a time some 50, while they are sorted). Time: one pass
+    over the key entries of the earliest wanted chunk and of everything later in order.
 
     Args:
         wanted: Chunks that are about to be loaded; their parts are published.
         published: All validated chunks that may hold the same keys; those of another entity or target are
             passed over, wanted ones need not be among them.
         store: Where the key entries lie.
+        at_once: Entries compared at a time, about.
         within_dates: Only records of one date compete (``across_dates="overwrite"``).
 
     Returns:
@@ -43,8 +49,7 @@ def superseded(
     """
     losers = {chunk.id: array("Q") for chunk in wanted}
     for rivals in _leagues(wanted, published, within_dates):
-        ranked = [losers.get(chunk.id) for chunk in rivals]
-        _judge(_merged(rivals, store), ranked)
+        _judge(rivals, store, at_once, [losers.get(chunk.id) for chunk in rivals])
     return {name: array("Q", sorted(found)) for name, found in losers.items()}
 
 
@@ -70,29 +75,93 @@ def _league(chunk: Chunk, within_dates: bool) -> tuple[str, str, str]:
     return (chunk.entity, chunk.target, chunk.date if within_dates else "")
 
 
-def _merged(rivals: Sequence[Chunk], store: PartStore) -> Iterator[bytes]:
-    return merge(
-        *(
-            _ranked(store.key_entries(chunk, info), rank.to_bytes(_RANK - _HASH, "big"))
-            for rank, chunk in enumerate(rivals)
-            for info in store.parts(chunk)
-        )
-    )
+class _Entries:
+    """The key entries of one part, from the first that was not yet taken.
+
+    Attributes:
+        rank: Of its chunk among its rivals.
+        records: Entries in all.
+    """
+
+    def __init__(self, store: PartStore, chunk: Chunk, info: PartInfo, rank: int) -> None:
+        self.rank, self.records = rank, info.records
+        self._runs = iter(store.key_entries(chunk, info))
+        self._run, self._at = b"", 0
+
+    def below(self, bound: bytes | None) -> Iterator[bytes]:
+        """Entries whose hash is below the bound, in runs; all that are left when there is no bound."""
+        while True:
+            if self._at == len(self._run):
+                self._run, self._at = next(self._runs, b""), 0
+                if not self._run:
+                    return
+            end = self._end(bound)
+            if end > self._at:
+                yield self._run[self._at : end]
+            self._at = end
+            if end < len(self._run):
+                return
+
+    def _end(self, bound: bytes | None) -> int:
+        run = self._run
+        if bound is None or run[-_ENTRY:-_ORDINAL] < bound:
+            return len(run)
+        left = range(self._at, len(run), _ENTRY)
+        return self._at + _ENTRY * bisect_left(left, bound, key=lambda at: run[at : at + _HASH])
 
 
-def _ranked(entries: Iterator[bytes], rank: bytes) -> Iterator[bytes]:
-    for entry in entries:
-        yield entry[:_HASH] + rank + entry[_HASH:]
+def _judge(
+    rivals: Sequence[Chunk], store: PartStore, at_once: int, losers: Sequence[array[int] | None]
+) -> None:
+    """Of the entries of one key all but the last lose. Hashes are looked at range by range."""
+    parts = [
+        _Entries(store, chunk, info, rank) for rank, chunk in enumerate(rivals) for info in store.parts(chunk)
+    ]
+    rounds = sum(part.records for part in parts) // at_once + 1
+    for number in range(1, rounds + 1):
+        bound = (_HASHES * number // rounds).to_bytes(_HASH, "big") if number < rounds else None
+        judged = _Round(losers, 2 * at_once)
+        for part in parts:
+            for run in part.below(bound):
+                judged.take(part.rank, run)
+        judged.close()
 
 
-def _judge(entries: Iterator[bytes], losers: Sequence[array[int] | None]) -> None:
-    """Of the entries of one key all but the last lose."""
-    best, key = b"", b""
-    for entry in entries:
-        if entry.startswith(key) and best:
-            found = losers[int.from_bytes(best[_HASH:_RANK], "big")]
-            if found is not None:
-                found.append(int.from_bytes(best[_RANK:], "big"))
-        else:
-            key = entry[:_HASH]
-        best = entry
+class _Round:
+    """The entries of one range of hashes. They are compared only when two of them are of one key.
+
+    However many entries one key has, no more than ``most`` of them are held.
+    """
+
+    def __init__(self, losers: Sequence[array[int] | None], most: int) -> None:
+        self._losers, self._most = losers, most
+        self._runs: list[tuple[int, bytes]] = []
+        self._keys: set[bytes] = set()
+        self._count = 0
+        self._best: dict[bytes, tuple[int, int]] = {}
+
+    def take(self, rank: int, run: bytes) -> None:
+        self._runs.append((rank, run))
+        self._keys.update([run[at : at + _HASH] for at in range(0, len(run), _ENTRY)])
+        self._count += len(run) // _ENTRY
+        if self._count >= self._most:
+            self._compare()
+
+    def close(self) -> None:
+        if self._best or len(self._keys) < self._count:
+            self._compare()
+
+    def _compare(self) -> None:
+        best = self._best
+        for rank, run in self._runs:
+            for key, ordinal in iter_unpack(_ENTRY_FORM, run):
+                place = (rank, ordinal)
+                known = best.setdefault(key, place)
+                if known != place:
+                    best[key] = max(known, place)
+                    loser, lost = min(known, place)
+                    found = self._losers[loser]
+                    if found is not None:
+                        found.append(lost)
+        self._runs, self._count = [], 0
+        self._keys.clear()

@@ -22,7 +22,7 @@ from ingest_project.core.model import (
     Rejection,
     Work,
 )
-from ingest_project.core.ports import Admission, Clock, Ledger, PartStore, Progress, Source
+from ingest_project.core.ports import Admission, Clock, Ledger, PartDraft, PartStore, Progress, Source
 
 STAGE = "validated"
 
@@ -31,8 +31,8 @@ STAGE = "validated"
 class ValidatorSettings:
     """How parts are cut. A part is complete at the first batch of records that reaches one of these.
 
-    Memory: one part's lines, hashes and offsets (about ``part_bytes`` + 190 bytes a record), the rejections
-    that came up meanwhile, and one batch of the source.
+    Memory: one part's draft, hashes and offsets (compressed lines, some 150 bytes a record beside them), the
+    rejections that came up meanwhile, and one batch of the source.
 
     Attributes:
         part_bytes: Bytes of lines.
@@ -158,7 +158,7 @@ class _Desk:
     position: Position = field(init=False)
     infos: list[PartInfo] = field(init=False)
     new: Counts = field(default_factory=Counts)
-    _lines: list[bytes] = field(default_factory=list)
+    _draft: PartDraft = field(init=False)
     _hashes: list[bytes] = field(default_factory=list)
     _offsets: list[int] = field(default_factory=list)
     _rejections: list[Rejection] = field(default_factory=list)
@@ -171,6 +171,7 @@ class _Desk:
         pairs, _, token = self._durable.token.partition("|")
         self.position = Position(self._durable.ordinal, token)
         self.infos = _infos(pairs)
+        self._draft = self.parts.draft()
 
     def take(self, batch: RecordBatch, admitted: Admitted) -> None:
         """Lay one batch down; store a part when enough has come together."""
@@ -181,7 +182,7 @@ class _Desk:
             count == len(admitted.hashes) == len(admitted.offsets)
         ):
             raise CountLost(f"{len(batch.raws)} records went into the contract, another number came out")
-        self._lines += admitted.lines
+        self._draft.add(admitted.lines)
         self._hashes += admitted.hashes
         self._offsets += admitted.offsets
         self._rejections += admitted.rejections
@@ -201,7 +202,7 @@ class _Desk:
 
     def _store_if_enough(self) -> None:
         settings = self.settings
-        full = len(self._lines) >= settings.part_records or self._letters >= settings.letter_bytes
+        full = len(self._draft) >= settings.part_records or self._letters >= settings.letter_bytes
         if full or self._size >= settings.part_bytes:
             self._store()
         elif self.clock() - self.renewed >= settings.lease / 3:
@@ -211,23 +212,26 @@ class _Desk:
         """Part first, then the ledger: killed in between, the next owner writes the same part again."""
         if self.clock() >= self.renewed + self.settings.lease:
             raise LeaseLost(f"{self.claim.owner} could not renew chunk {self.claim.work.chunk.id} in time")
-        if self._lines:
+        records = len(self._draft)
+        if records:
             last = self.infos[-1] if self.infos else PartInfo(number=-1, first=0, records=0, bytes=0)
             first = last.first + last.records
-            info = PartInfo(number=last.number + 1, first=first, records=len(self._lines), bytes=self._size)
-            self.parts.write(self.claim.work.chunk, info, self._lines, self._hashes, self._offsets)
+            info = PartInfo(number=last.number + 1, first=first, records=records, bytes=self._size)
+            data = self._draft.finish()
+            self.parts.write(self.claim.work.chunk, info, data, self._hashes, self._offsets)
             self.infos.append(info)
         counts = Counts(
             sent=self.position.ordinal - self._durable.ordinal,
-            written=len(self._lines),
+            written=records,
             rejected=len(self._rejections),
             bytes=self._size,
-            requests=1 if self._lines else 0,
+            requests=1 if records else 0,
         )
         pairs = ",".join(f"{info.records}.{info.bytes}" for info in self.infos)
         place = Position(self.position.ordinal, f"{pairs}|{self.position.token}")
         self._advance(place, counts, self._rejections)
-        self._lines, self._hashes, self._offsets, self._rejections = [], [], [], []
+        self._draft = self.parts.draft()
+        self._hashes, self._offsets, self._rejections = [], [], []
         self._size = self._letters = 0
 
     def _advance(self, place: Position, counts: Counts, rejections: Sequence[Rejection]) -> None:

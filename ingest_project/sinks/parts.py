@@ -42,11 +42,14 @@ _VERSION = 1
 class ObjectPartStore:
     """core.ports.PartStore over any medium.
 
-    Writing a part holds its lines and their compressed form; reading holds one piece and one frame.
+    A draft holds the compressed form of its lines; reading holds one piece and one frame.
+
+    Args:
+        level: Of compression, see formats.parts.
     """
 
-    def __init__(self, objects: Objects, *, side_piece: int = SIDE_PIECE) -> None:
-        self._objects, self._side_piece = objects, side_piece
+    def __init__(self, objects: Objects, *, side_piece: int = SIDE_PIECE, level: int = codec.LEVEL) -> None:
+        self._objects, self._side_piece, self._level = objects, side_piece, level
         self._offsets: tuple[str, bytes] = ("", b"")
 
     def __repr__(self) -> str:
@@ -58,18 +61,16 @@ class ObjectPartStore:
         wiped meanwhile is another one."""
         return identity(self._objects)
 
+    def draft(self) -> codec.LinePacker:
+        """See core.ports.PartStore."""
+        return codec.LinePacker(self._level)
+
     def write(
-        self,
-        chunk: Chunk,
-        info: PartInfo,
-        lines: Sequence[bytes],
-        hashes: Sequence[bytes],
-        offsets: Sequence[int],
+        self, chunk: Chunk, info: PartInfo, data: bytes, hashes: Sequence[bytes], offsets: Sequence[int]
     ) -> int:
         """See core.ports.PartStore."""
-        if not info.records == len(lines) == len(hashes) == len(offsets):
-            raise ValueError(f"part {info.number}: {info.records} records, but {len(lines)} lines")
-        data = codec.encode_lines(lines)
+        if not info.records == len(hashes) == len(offsets):
+            raise ValueError(f"part {info.number}: {info.records} records, but {len(hashes)} key hashes")
         side = codec.encode_side(offsets, hashes, info.first)
         self._offsets = ("", b"")
         self._objects.put(_side(chunk, info), side)
@@ -150,9 +151,9 @@ class ObjectPartStore:
         start, end = codec.entry_range(info.records)
         key, count = _side(chunk, info), 0
         found = pieces(self._objects, key, size=self._side_piece, start=start, end=end)
-        for entry in codec.decode_entries(found):
-            count += 1
-            yield entry
+        for run in codec.decode_entries(found):
+            count += len(run) // codec.ENTRY_BYTES
+            yield run
         self._refuse_short(key, info, count)
 
     def discard(self, chunk: Chunk) -> None:
@@ -168,10 +169,11 @@ class ObjectPartStore:
 
 
 class LocalPartStore(ObjectPartStore):
-    """Parts in a folder, each written beside its place, synced and renamed."""
+    """Parts in a folder, each written beside its place, synced and renamed; compressed less than in a bucket,
+    where bytes travel and are paid for."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(FolderObjects(folder), side_piece=LOCAL_SIDE_PIECE)
+        super().__init__(FolderObjects(folder), side_piece=LOCAL_SIDE_PIECE, level=codec.FAST_LEVEL)
 
 
 class S3PartStore(ObjectPartStore):

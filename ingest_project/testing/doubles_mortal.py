@@ -14,7 +14,7 @@ from ingest_project.core.model import (
     Work,
     WorkStatus,
 )
-from ingest_project.core.ports import Ledger, PartStore
+from ingest_project.core.ports import Ledger, PartDraft, PartStore
 from ingest_project.testing.faults import KillPoint
 
 
@@ -78,16 +78,14 @@ class MortalPartStore:
     def identity(self) -> str:
         return self._store.identity
 
+    def draft(self) -> PartDraft:
+        return self._store.draft()
+
     def write(
-        self,
-        chunk: Chunk,
-        info: PartInfo,
-        lines: Sequence[bytes],
-        hashes: Sequence[bytes],
-        offsets: Sequence[int],
+        self, chunk: Chunk, info: PartInfo, data: bytes, hashes: Sequence[bytes], offsets: Sequence[int]
     ) -> int:
         self._kill.before_effect()
-        stored = self._store.write(chunk, info, lines, hashes, offsets)
+        stored = self._store.write(chunk, info, data, hashes, offsets)
         self._kill.behind_effect()
         return stored
 

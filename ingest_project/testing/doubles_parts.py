@@ -6,8 +6,41 @@ from collections.abc import Iterator, Sequence
 
 from ingest_project.core.errors import TargetMissing
 from ingest_project.core.model import Chunk, PartInfo
+from ingest_project.core.ports import PartDraft
 
 _Stored = tuple[list[bytes], list[bytes], list[int]]
+
+
+class PlainDraft:
+    """PartDraft: lines with a line break behind each."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        self._lines += map(bytes, lines)
+
+    def finish(self) -> bytes:
+        return b"".join(line + b"\n" for line in self._lines)
+
+
+class _Nothing:
+    """PartDraft that keeps no more than the number of its lines."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        self._count += len(lines)
+
+    def finish(self) -> bytes:
+        return b""
 
 
 class InMemoryPartStore:
@@ -23,17 +56,15 @@ class InMemoryPartStore:
     def identity(self) -> str:
         return self._identity
 
+    def draft(self) -> PlainDraft:
+        return PlainDraft()
+
     def write(
-        self,
-        chunk: Chunk,
-        info: PartInfo,
-        lines: Sequence[bytes],
-        hashes: Sequence[bytes],
-        offsets: Sequence[int],
+        self, chunk: Chunk, info: PartInfo, data: bytes, hashes: Sequence[bytes], offsets: Sequence[int]
     ) -> int:
         self.writes.append((chunk.id, info.number))
-        self._parts[chunk.id, info.number] = ([bytes(line) for line in lines], list(hashes), list(offsets))
-        return sum(map(len, lines)) + 24 * len(hashes)
+        self._parts[chunk.id, info.number] = (data.split(b"\n")[:-1], list(hashes), list(offsets))
+        return len(data) + 24 * len(hashes)
 
     def publish(self, chunk: Chunk, parts: Sequence[PartInfo]) -> None:
         self._manifests[chunk.id] = tuple(parts)
@@ -54,9 +85,11 @@ class InMemoryPartStore:
 
     def key_entries(self, chunk: Chunk, info: PartInfo) -> Iterator[bytes]:
         hashes = self._parts[chunk.id, info.number][1]
-        yield from sorted(
+        entries = sorted(
             key + ordinal.to_bytes(8, "big") for ordinal, key in enumerate(hashes, start=info.first)
         )
+        for start in range(0, len(entries), 3):
+            yield b"".join(entries[start : start + 3])
 
 
 class NullPartStore:
@@ -64,13 +97,11 @@ class NullPartStore:
 
     identity = "none"
 
+    def draft(self) -> PartDraft:
+        return _Nothing()
+
     def write(
-        self,
-        chunk: Chunk,
-        info: PartInfo,
-        lines: Sequence[bytes],
-        hashes: Sequence[bytes],
-        offsets: Sequence[int],
+        self, chunk: Chunk, info: PartInfo, data: bytes, hashes: Sequence[bytes], offsets: Sequence[int]
     ) -> int:
         return 0
 

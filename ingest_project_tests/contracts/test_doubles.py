@@ -12,6 +12,7 @@ from ingest_project.core.model import Fault, PartInfo, Rejection, SourceFile
 from ingest_project.core.streaming import PartStream
 from ingest_project.testing.doubles import InMemoryPartStore, InMemorySink, InMemorySource, ListStream
 from ingest_project.testing.laws import SinkLaws, SourceLaws, StreamCase, StreamLaws
+from ingest_project.testing.laws_parts import packed
 from ingest_project.testing.samples import key_hash, sample_chunk
 
 
@@ -83,7 +84,7 @@ class TestPartStream(StreamLaws):
             piece = lines[first : first + 10]
             info = PartInfo(number=number, first=first, records=len(piece), bytes=sum(map(len, piece)))
             offsets = range(first, first + len(piece))
-            store.write(chunk, info, piece, [key_hash(line) for line in piece], offsets)
+            store.write(chunk, info, packed(store, piece), [key_hash(line) for line in piece], offsets)
             infos.append(info)
         store.publish(chunk, infos)
 

@@ -11,6 +11,7 @@ from ingest_project.core.errors import CountLost
 from ingest_project.core.model import Chunk, PartInfo
 from ingest_project.core.ranking import RANKS, ranked
 from ingest_project.testing.doubles_parts import InMemoryPartStore
+from ingest_project.testing.laws_parts import packed
 from ingest_project.testing.samples import key_hash, sample_chunk
 
 
@@ -22,7 +23,7 @@ def stored(*sizes: int) -> tuple[InMemoryPartStore, Chunk]:
         names = range(first, first + size)
         infos.append(PartInfo(number=number, first=first, records=size, bytes=size))
         lines, hashes = [str(name).encode() for name in names], [key_hash(name) for name in names]
-        store.write(chunk, infos[-1], lines, hashes, list(names))
+        store.write(chunk, infos[-1], packed(store, lines), hashes, list(names))
         first += size
     store.publish(chunk, infos)
     return store, chunk

@@ -5,13 +5,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from hashlib import blake2b
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_project.core.model import Chunk, FileRange, KeySchema, PartInfo
-from ingest_project.core.superseding import superseded
+from ingest_project.core.superseding import AT_ONCE, superseded
 from ingest_project.testing.doubles_parts import InMemoryPartStore
+from ingest_project.testing.laws_parts import packed
 
 PART = 4
 KEYS = KeySchema(parts=(("id", "S"),))
@@ -38,7 +41,7 @@ def publish(store: InMemoryPartStore, chunk: Chunk, keys: Sequence[str]) -> None
     for number, first in enumerate(range(0, len(keys), PART)):
         part = hashes[first : first + PART]
         infos.append(PartInfo(number=number, first=first, records=len(part), bytes=0))
-        store.write(chunk, infos[-1], [b""] * len(part), part, [0] * len(part))
+        store.write(chunk, infos[-1], packed(store, [b""] * len(part)), part, [0] * len(part))
     store.publish(chunk, infos)
 
 
@@ -65,16 +68,33 @@ def losers_of_a_dictionary(world: dict[Chunk, list[str]], by_date: bool) -> dict
     return lost
 
 
-@given(world=WORLDS, wanted=st.sets(st.sampled_from(CHUNKS)), by_date=st.booleans())
+@given(
+    world=WORLDS,
+    wanted=st.sets(st.sampled_from(CHUNKS)),
+    by_date=st.booleans(),
+    at_once=st.sampled_from([1, 2, 7, AT_ONCE]),
+)
 def test_the_losers_are_those_that_a_dictionary_would_overwrite(
-    world: dict[Chunk, list[str]], wanted: set[Chunk], by_date: bool
+    world: dict[Chunk, list[str]], wanted: set[Chunk], by_date: bool, at_once: int
 ) -> None:
     store = InMemoryPartStore()
     for chunk, keys in world.items():
         publish(store, chunk, keys)
     expected = losers_of_a_dictionary(world, by_date)
-    found = superseded(list(wanted), CHUNKS, store, within_dates=by_date)
+    found = superseded(list(wanted), CHUNKS, store, within_dates=by_date, at_once=at_once)
     assert {chunk.id: array("Q", expected[chunk.id]) for chunk in wanted} == found
+
+
+@pytest.mark.parametrize("at_once", [10, 300, AT_ONCE])
+def test_a_flood_of_one_key_among_many_others_has_one_winner(at_once: int) -> None:
+    chance, store = Random(3), InMemoryPartStore()
+    chunks = [chunk_of("2026-01-01", name, 0) for name in "abc"]
+    world = {chunk: [f"k{min(chance.randrange(900), 600)}" for _ in range(700)] for chunk in chunks}
+    for chunk, keys in world.items():
+        publish(store, chunk, keys)
+    expected = losers_of_a_dictionary(world, True)
+    found = superseded(chunks, chunks, store, at_once=at_once)
+    assert {chunk.id: array("Q", expected[chunk.id]) for chunk in chunks} == found
 
 
 def test_another_target_or_entity_does_not_compete() -> None:
@@ -96,10 +116,9 @@ def test_losers_keep_eight_bytes_each_and_large_ordinals() -> None:
     store = InMemoryPartStore()
     chunk = chunk_of("2026-01-01", "a", 0)
     first = 2**40
-    store.write(
-        chunk, PartInfo(number=0, first=first, records=2, bytes=0), [b"", b""], [b"k" * 16] * 2, [0, 0]
-    )
-    store.publish(chunk, [PartInfo(number=0, first=first, records=2, bytes=0)])
+    info = PartInfo(number=0, first=first, records=2, bytes=0)
+    store.write(chunk, info, packed(store, [b"", b""]), [b"k" * 16] * 2, [0, 0])
+    store.publish(chunk, [info])
     found = superseded([chunk], [], store)[chunk.id]
     assert (array("Q", [first]), 8) == (found, found.itemsize)
 

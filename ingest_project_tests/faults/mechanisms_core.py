@@ -25,6 +25,7 @@ from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.testing.doubles import FakeClock, InMemoryPartStore, InMemorySink
 from ingest_project.testing.doubles_stream import ListStream
 from ingest_project.testing.faults import Answer, FaultScript
+from ingest_project.testing.laws_parts import packed
 from ingest_project.testing.playing import Stage
 from ingest_project.testing.samples import key_hash, sample_chunk, sample_work
 from ingest_project_tests.faults.acting import ATTEMPTS, WORK, Desk, Mechanism, replaced
@@ -153,7 +154,7 @@ def losers_are_not_written() -> None:
     for chunk in chunks:
         body = b"k=%b" % chunk.range.uri.encode()
         info = PartInfo(number=0, first=0, records=1, bytes=len(body))
-        store.write(chunk, info, [body], [key_hash("k")], [0])
+        store.write(chunk, info, packed(store, [body]), [key_hash("k")], [0])
         store.publish(chunk, [info])
     for chunk in reversed(chunks):
         losers = superseding.superseded([chunk], chunks, store)[chunk.id]

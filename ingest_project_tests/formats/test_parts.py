@@ -23,6 +23,23 @@ def test_lines_are_read_back_in_order_however_the_bytes_arrive(lines: list[bytes
     assert lines == [line for block in blocks for line in block]
 
 
+@given(groups=st.lists(LINES, max_size=8), level=st.sampled_from([parts.LEVEL, parts.FAST_LEVEL]))
+def test_lines_that_come_in_groups_make_the_same_part(groups: list[list[bytes]], level: int) -> None:
+    packer, lines = parts.LinePacker(level), [line for group in groups for line in group]
+    for group in groups:
+        packer.add(group)
+    assert len(lines) == len(packer)
+    assert lines == [line for block in parts.decode_lines([packer.finish()]) for line in block]
+
+
+def test_groups_fill_frames_across_their_borders() -> None:
+    packer = parts.LinePacker()
+    for first in range(0, 3_000, 30):
+        packer.add([b"%d" % number for number in range(first, first + 30)])
+    sizes = [len(block) for block in parts.decode_lines([packer.finish()])]
+    assert [parts.LINES_PER_FRAME] * 5 + [3_000 - 5 * parts.LINES_PER_FRAME] == sizes
+
+
 def test_a_block_is_bounded_by_count_and_by_bytes() -> None:
     short = [b"%d" % number for number in range(2_000)]
     long = [b"x" * 100_000] * 7
@@ -71,7 +88,8 @@ def test_the_side_object_gives_back_offsets_and_sorted_entries(
     ranges = [parts.offset_range(index) for index in range(len(records))]
     assert offsets == [parts.decode_offset(side[start:end]) for start, end in ranges]
     start, end = parts.entry_range(len(records))
-    entries = list(parts.decode_entries(cut(side[start:end], step)))
+    runs = parts.decode_entries(cut(side[start:end], step))
+    entries = [entry for run in runs for entry in cut(run, parts.ENTRY_BYTES)]
     assert entries == sorted(
         digest + (first + index).to_bytes(8, "big") for index, digest in enumerate(hashes)
     )

@@ -23,7 +23,7 @@ from ingest_project.core.model import PartInfo
 from ingest_project.sinks.objects import FolderObjects, Objects, identity, pieces
 from ingest_project.sinks.parts import ObjectPartStore, S3PartStore, folder_of
 from ingest_project.sinks.s3 import BucketObjects, translated
-from ingest_project.testing.laws_parts import lines_of, numbered, store_part
+from ingest_project.testing.laws_parts import lines_of, numbered, packed, store_part
 from ingest_project.testing.samples import key_hash, sample_chunk
 from ingest_project_tests.every_server import Clients, over
 
@@ -91,7 +91,9 @@ def test_parts_made_of_other_bytes_do_not_count(store: ObjectPartStore) -> None:
 def test_a_part_that_lost_whole_frames_is_noticed(store: ObjectPartStore, objects: Objects) -> None:
     info = store_part(store, CHUNK, 0, 0, numbered(600))
     short = PartInfo(number=1, first=0, records=512, bytes=info.bytes)
-    store.write(CHUNK, short, numbered(512), [key_hash(n) for n in range(512)], list(range(512)))
+    store.write(
+        CHUNK, short, packed(store, numbered(512)), [key_hash(n) for n in range(512)], list(range(512))
+    )
     frame = objects.get(f"{folder_of(CHUNK)}part-00001.jsonl.zst")
     objects.put(f"{folder_of(CHUNK)}part-00000.jsonl.zst", frame or b"")
     with pytest.raises(PermanentFailure, match="600 records were stored, 512 are there"):
@@ -129,8 +131,8 @@ def test_what_a_reader_would_miss_is_named(store: ObjectPartStore) -> None:
 
 def test_a_part_and_its_numbers_must_agree(store: ObjectPartStore) -> None:
     info = PartInfo(number=0, first=0, records=2, bytes=2)
-    with pytest.raises(ValueError, match="2 records, but 1 lines"):
-        store.write(CHUNK, info, [b"{}"], [key_hash(1)], [0])
+    with pytest.raises(ValueError, match="2 records, but 1 key hashes"):
+        store.write(CHUNK, info, packed(store, [b"{}"]), [key_hash(1)], [0])
     with pytest.raises(ValueError, match="has no record 2"):
         store.offset(CHUNK, info, 2)
 
