@@ -98,7 +98,7 @@ def prepare(shape: str, scale: Scale, folder: Path) -> Iterator[Stage]:
         ("bulk bodies", bodies, "export"),
         ("parts stored and read", stored, "export"),
     )
-    count = scale.of(1_500, 6_000)
+    count = 6_000
     yield Stage(
         rows=[
             Row(
