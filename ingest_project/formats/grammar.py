@@ -26,6 +26,16 @@ CLOSED = b'}]"elyN'
 """Last bytes of values that need no delimiter; a number may go on."""
 _WORDS = {0x74: b"true", 0x66: b"false", 0x6E: b"null", 0x4E: b"NaN", 0x49: b"Infinity"}
 
+_STRING = rb'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
+_NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_SCALAR = rb"[ \t\r\n]*+(?:" + _STRING + rb"|" + _NUMBER + rb"|true|false|null|NaN|-?Infinity)[ \t\r\n]*+"
+_MEMBER = rb"[ \t\r\n]*+" + _STRING + rb"[ \t\r\n]*+:" + _SCALAR
+_TEXT = re.compile(_STRING)
+_ELEMENTS = re.compile(rb"(?:" + _SCALAR + rb",)*+")
+_MEMBERS = re.compile(rb"(?:" + _MEMBER + rb",)*+")
+_FLAT = re.compile(rb"\{(?:" + _MEMBER + rb",)*+" + _MEMBER + rb"\}")
+"""What is passed in one step as far as all is well with it. The byte at which it is not is found below."""
+
 VALUE = "a JSON value"
 _OPEN_OBJECT, _OPEN_ARRAY = 0x7B, 0x5B
 _CLOSE_OBJECT, _CLOSE_ARRAY = 0x7D, 0x5D
@@ -65,6 +75,8 @@ _SHIFT = _shift()
 
 def skip_white(data: bytes, at: int) -> int:
     """Index of the first byte from ``at`` on that is not JSON white space."""
+    if at < len(data) and data[at] > 0x20:
+        return at
     found = _SPACE.match(data, at)
     return found.end() if found else at
 
@@ -115,6 +127,9 @@ def _ended(data: bytes, end: int) -> int:
 
 def walk(data: bytes, at: int, final: bool) -> int:
     """The same as ``value_end`` in Python, without recursion: the authority on what is wrong and where."""
+    flat = _FLAT.match(data, at)
+    if flat:
+        return flat.end()
     try:
         end = _Walker(data).value(at)
     except _Short as short:
@@ -126,6 +141,9 @@ def walk(data: bytes, at: int, final: bool) -> int:
 
 def string_end(data: bytes, at: int, final: bool) -> int:
     """Index behind the string that starts at ``at``, or MORE. Raises Broken."""
+    whole = _TEXT.match(data, at)
+    if whole:
+        return whole.end()
     try:
         return _Walker(data).key(at)
     except _Short as short:
@@ -150,8 +168,7 @@ class _Walker:
             expected = "',' or '}'" if last == _OPEN_OBJECT else "',' or ']'"
             byte = self._byte(at, expected)
             if byte == _COMMA:
-                at = self._member(at + 1) if last == _OPEN_OBJECT else at + 1
-                at = self._open(at, stack)
+                at = self._open(self._scalars(at + 1, last), stack)
             elif byte == last + 2:
                 stack.pop()
                 at += 1
@@ -171,8 +188,13 @@ class _Walker:
             if inner == byte + 2:
                 return at + 1
             stack.append(byte)
-            if byte == _OPEN_OBJECT:
-                at = self._member(at)
+            at = self._scalars(at, byte)
+
+    def _scalars(self, at: int, bracket: int) -> int:
+        """Consume elements or members that are scalars, each with its comma, and the key of the next one."""
+        found = (_MEMBERS if bracket == _OPEN_OBJECT else _ELEMENTS).match(self.data, at)
+        at = found.end() if found else at
+        return self._member(at) if bracket == _OPEN_OBJECT else at
 
     def _member(self, at: int) -> int:
         """Consume a key and its colon."""
