@@ -215,11 +215,14 @@ class Grouper:
             place = data.rfind(border, at, stop)
             if place < 0:
                 continue
-            if place + head < half:
-                early.append(place + head)
-            elif place + head != tried:
-                tried = place + head
-                yield tried
+            end = place + head
+            while end > at and data[end - 1] in WHITE:
+                end -= 1
+            if end < half:
+                early.append(end)
+            elif end != tried:
+                tried = end
+                yield end
         if last:
             early.insert(0, data.rfind(last, at, stop))
         yield from (end for end in dict.fromkeys(early) if end > at and end != tried)

@@ -109,7 +109,7 @@ def lines(draw: st.DrawFn) -> tuple[str, list[str]]:
         st.lists(st.builds(lambda n, v: f'{{"id":"{n}","v":{_flat(v)}}}', st.integers(0, 999), VALUES))
     )
     records = records or ['{"id":"only"}']
-    end = draw(st.sampled_from(["\n", "\r\n", "\n\n", " \n"]))
+    end = draw(st.sampled_from(["\n", "\r\n", "\n\n", " \n", ""]))
     text = draw(st.sampled_from(["", "\ufeff", "\n"])) + end.join(records) + draw(st.sampled_from(["", end]))
     return text, records
 
