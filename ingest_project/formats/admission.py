@@ -6,7 +6,7 @@ takes the fast way where there is one and keeps the books.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ingest_project.core.model import Admitted, KeySchema, RecordBatch, Rejection
 from ingest_project.formats.dynamodb_json import encode_record, key_of, unwrap
@@ -56,8 +56,11 @@ class ItemAdmission:
         raws = batch.raws
         if not self._drop or (batch.text and _EMPTY not in batch.text):
             return self._templates.encode(raws, batch.text)
-        texts = [b"" if _EMPTY in raw else raw for raw in map(bytes, raws)]
-        return self._templates.encode(texts)
+        return self._templates.encode(self._shown(map(bytes, raws)))
+
+    def _shown(self, raws: Iterable[bytes]) -> list[bytes]:
+        """The records as templates may see them: not those out of which something is dropped."""
+        return [b"" if self._drop and _EMPTY in raw else raw for raw in raws]
 
     def _rest(self, batch: RecordBatch, known: Swept) -> list[Rejection]:
         """Takes the others the exact way, and learns from them; fills in their lines and hashes."""
@@ -73,7 +76,7 @@ class ItemAdmission:
                 continue
             others = [bytes(batch.raws[place]) for place in missed]
             if self._learned([raw, *others]):
-                missed = laid(self._templates.encode(others), missed, known.columns)
+                missed = laid(self._templates.encode(self._shown(others)), missed, known.columns)
         return rejections
 
     def _exact(self, raw: bytes) -> tuple[bytes, bytes]:

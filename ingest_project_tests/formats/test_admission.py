@@ -133,6 +133,13 @@ def test_every_record_of_a_group_is_judged_as_the_exact_way_judges_it_alone(
             assert exactly(raws, keys, drop) == admitted(admission, raws, decodable(raws))
 
 
+def test_what_was_just_learned_drops_no_less() -> None:
+    """The templates learn of the first two records; the next batch widens one in its midst."""
+    admission = ItemAdmission(ID, drop_empty_strings=True)
+    for raws in ([b'{"id":"k","n":0}'], [b'{"id":"k","n":%b,"a":0}' % n for n in (b"0", b'""', b"0")]):
+        assert exactly(raws, ID, True) == admitted(admission, raws)
+
+
 @given(raws=groups())
 def test_export_lines_of_a_group_pass_as_the_exact_way_lets_them(raws: list[bytes]) -> None:
     lines = [found[0] for found in exactly(raws, ID, False) if not isinstance(found, str)]
