@@ -25,6 +25,8 @@ GROUPS = (64, 300, 1000, 1 << 15)
 BLOCKS = (7, 100, 999, 1 << 20)
 EXACT = 1
 """A group of one byte: every record goes the exact way."""
+WHOLE_KEY = "a key of a response beside its items"
+"""The one fault that lies in more than a byte."""
 
 pytestmark = pytest.mark.slow
 SEEDS = pytest.mark.parametrize("first", range(0, COUNT, BATCH))
@@ -91,7 +93,7 @@ def compare_damaged(data: bytes, random: Random) -> None:
     exact = surveyed(data, block=1 << 20, group=EXACT)
     assert replace(exact, marks=()) == replace(found, marks=())
     fault = found.fault
-    if fault is None:
+    if fault is None or fault.expected == WHOLE_KEY:
         return
     before = surveyed(data[: fault.offset]).fault
     assert before is None or before.offset == fault.offset
