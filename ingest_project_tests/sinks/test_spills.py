@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -101,25 +102,32 @@ def test_damaged_spills_are_removed_and_said_to_be_made_anew(tmp_path: Path, dam
     assert Spills.complete(folder, "mark") is None
 
 
+HELD = """
+import sys, tracemalloc
+from pathlib import Path
+from random import Random
+from ingest_project.sinks.spills import RANKS, Spills
+
+folder, hold, count, size = Path(sys.argv[1]), *map(int, sys.argv[2:])
+rng = Random(3)
+blocks = (
+    ([rng.randrange(RANKS) for _ in range(500)], [b"%0*d" % (size, first + n) for n in range(500)])
+    for first in range(0, count, 500)
+)
+spills = Spills(folder, 3, hold=hold)
+tracemalloc.start()
+spills.fill(blocks)
+seen = sum(len(block) for number in range(3) for block in spills.lines(number))
+print(seen, tracemalloc.get_traced_memory()[1])
+"""
+
+
 def test_no_more_is_held_than_was_allowed_whatever_comes(tmp_path: Path) -> None:
+    """In a process of its own: what other tests left running would be counted too."""
     hold, count, size = 1 << 20, 40_000, 250
-    rng = Random(3)
-
-    def coming() -> Iterator[Ranked]:
-        for first in range(0, count, 500):
-            yield (
-                [rng.randrange(RANKS) for _ in range(500)],
-                [b"%0*d" % (size, first + n) for n in range(500)],
-            )
-
-    spills = Spills(tmp_path / "spills", 3, hold=hold)
-    tracemalloc.start()
-    try:
-        spills.fill(coming())
-        seen = sum(len(block) for number in range(3) for block in spills.lines(number))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    command = [sys.executable, "-c", HELD, str(tmp_path / "spills"), str(hold), str(count), str(size)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    seen, peak = map(int, done.stdout.split())
     assert count == seen
     assert peak < 3 * hold < count * size / 2
 
