@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.claims import Claim, Scale, Stage, times, usual_columns
-from benchmarks.frame import Done, Row, Work
+from benchmarks.frame import ALL_CORES, Done, Row, Work
 from benchmarks.our_way import whole_chunk
 from benchmarks.samples import compact
 from ingest_project.core.model import Position
@@ -23,12 +24,13 @@ from ingest_project.sources.dumps import DumpSource, list_files
 
 PEER, LOAD = "ijson, yajl2_c", "json.load"
 SURVEY, READ, DICTS = "survey", "read: slices", "read: dicts with Decimal"
-ZIPPED = "of the file in gzip: "
+ZIPPED = "in gzip: "
 
-TIGHT, SPACED, LINES = (
+TIGHT, SPACED, LINES, GLUED = (
     (b'{"Items":[', b",", b"]}"),
     (b'{"Items":[\n  ', b",\n  ", b"\n]}\n"),
     (b"", b"\n", b"\n"),
+    (b"", b"", b""),
 )
 
 
@@ -45,6 +47,50 @@ def wordy(number: int) -> bytes:
     """About 1 KB, 9 attributes, nearly all of it long texts: the kindest case for any parser."""
     texts = {f"attribute_{index}": f"value {number} " + "lorem ipsum " * 9 for index in range(8)}
     return compact({"id": f"message-{number:012d}", **texts})
+
+
+def varied(number: int) -> bytes:
+    """About 1 KB of random words and digits, which gzip makes a third of."""
+    dice = random.Random(number)
+    words = ["".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(20)]
+    texts = {f"attribute_{index}": " ".join(dice.choices(words, k=8)) for index in range(12)}
+    return compact({"id": f"{dice.getrandbits(128):032x}", **texts, "price": round(dice.random() * 1000, 2)})
+
+
+def pretty(number: int) -> bytes:
+    return json.dumps(json.loads(usual(number)), indent=2).encode()
+
+
+def page(number: int) -> bytes:
+    """A response with 100 items of 120 B."""
+    items = b",".join(b'{"id":"%d","text":"%b"}' % (number + one, b"x" * 100) for one in range(100))
+    return b'{"Items":[%b],"Count":100}' % items
+
+
+def alike(number: int) -> bytes:
+    """Inner objects that begin and end as the outer ones do."""
+    kids = [{"id": str(kid), "text": "x" * 20} for kid in range(12)]
+    return compact({"id": str(number), "kids": kids, "name": "z" * 40})
+
+
+def quoted(number: int) -> bytes:
+    """A string of 1 KB that looks like the border of two items all along."""
+    return compact({"id": str(number), "text": '"},{"id":"' * 90})
+
+
+def mixed(number: int) -> bytes:
+    """An object, then a number, which is no item."""
+    return b'{"id":"%d"},%d' % (number, number)
+
+
+def broken_text(number: int) -> bytes:
+    """A lone surrogate in each item, which no decoder in C takes."""
+    return b'{"id":"%d","text":"\\ud800","more":"%b"}' % (number, b"x" * 900)
+
+
+def whole(_: int) -> bytes:
+    """One item that is the whole file."""
+    return b'{"id":"1","parts":[%b]}' % b",".join(b'"part %d"' % part for part in range(1_000_000))
 
 
 def nested(number: int) -> bytes:
@@ -66,12 +112,22 @@ def deep(number: int) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A file to read. ``form``: what stands before, between and behind its records."""
+    """A file to read.
+
+    Attributes:
+        form: What stands before, between and behind its records.
+        prefix: Where ijson finds them.
+    """
 
     title: str
     make: Callable[[int], bytes]
     form: tuple[bytes, bytes, bytes] = TIGHT
     share: float = 1.0
+    prefix: str = ""
+
+    @property
+    def place(self) -> str:
+        return self.prefix or ("Items.item" if self.form[0] else "")
 
 
 SHAPES = {
@@ -80,8 +136,16 @@ SHAPES = {
     "texts": Shape(title="items of 1 KB, nearly all long texts", make=wordy),
     "lines": Shape(title="JSON lines of 1 KB with 24 attributes", make=usual, form=LINES),
     "nested": Shape(title="hostile: inner objects like outer ones, separators inside strings", make=nested),
+    "alike": Shape(title="hostile: inner objects that begin and end like outer ones", make=alike),
+    "quoted": Shape(title="hostile: strings full of what separates items", make=quoted),
     "huge": Shape(title="hostile: items of 4 MB", make=huge),
+    "whole": Shape(title="hostile: one item of 15 MB", make=whole),
     "deep": Shape(title="hostile: items of 2,000 levels", make=deep, share=1 / 16),
+    "mixed": Shape(title="hostile: objects and numbers in turn", make=mixed, share=1 / 4),
+    "surrogates": Shape(title="hostile: every item has text that is not Unicode", make=broken_text),
+    "pretty": Shape(title="documents over many lines, one behind the other", make=pretty, form=LINES),
+    "glued": Shape(title="documents without anything between them", make=usual, form=GLUED),
+    "pages": Shape(title="responses of 100 items, one a line", make=page, form=LINES, prefix="Items.item"),
 }
 
 
@@ -148,28 +212,43 @@ def prepare(name: str, scale: Scale, folder: Path) -> Iterator[Stage]:
     shape = SHAPES[name]
     path = written(folder / f"{name}.json", scale.of(8, 64) << 20, shape)
     own = {"path": path, "plain": path}
-    prefix = "" if shape.form is LINES else "Items.item"
     rows = [
-        Row(name=PEER, make=with_ijson, given={"path": path, "prefix": prefix}),
+        Row(name=PEER, make=with_ijson, given={"path": path, "prefix": shape.place}),
         Row(name=SURVEY, make=surveying, given=own, ours=True),
         Row(name=READ, make=reading, given=own, ours=True),
     ]
     if name == "items":
-        packed = folder / "items.json.gz"
-        packed.write_bytes(gzip.compress(path.read_bytes(), 6))
         rows += [
             Row(name=DICTS, make=reading, given={**own, "decoded": True}, ours=True),
-            Row(name=f"{ZIPPED}{SURVEY}", make=surveying, given={**own, "path": packed}, ours=True),
-            Row(name=f"{ZIPPED}{READ}", make=reading, given={**own, "path": packed}, ours=True),
             Row(name=LOAD, make=with_json_load, given={"path": path}),
         ]
     yield Stage(rows=rows)
 
 
+@contextmanager
+def prepare_packed(scale: Scale, folder: Path) -> Iterator[Stage]:
+    """Inflating has a core of its own, as it has in any load."""
+    path = written(folder / "varied.json", scale.of(8, 64) << 20, Shape(title="", make=varied))
+    packed = folder / "varied.json.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes(), 6))
+    rows = []
+    for prefix, stored in (("", path), (ZIPPED, packed)):
+        own = {"path": stored, "plain": path}
+        for name, make, more in (
+            (SURVEY, surveying, {}),
+            (READ, reading, {}),
+            (DICTS, reading, {"decoded": True}),
+        ):
+            row = Row(name=f"{prefix}{name}", make=make, given={**own, **more}, ours=True, cores=ALL_CORES)
+            rows.append(row)
+    share = packed.stat().st_size / path.stat().st_size
+    yield Stage(rows=rows, note=f"gzip makes {share:.0%} of it.")
+
+
 def claim(name: str, shape: Shape) -> Claim:
     against = [*times(PEER, "ijson", clock=True, gated=True)]
     if name == "items":
-        against += [*times(LOAD, LOAD), *times(READ, "plain read", clock=True)]
+        against += times(LOAD, LOAD)
     return Claim(
         name=f"reading-{name}",
         family="reading",
@@ -182,4 +261,14 @@ def claim(name: str, shape: Shape) -> Claim:
     )
 
 
-CLAIMS = tuple(claim(name, shape) for name, shape in SHAPES.items())
+PACKED = Claim(
+    name="reading-gzip",
+    family="reading",
+    title="Reading: random words, plain and in gzip, with two cores",
+    unit="MB",
+    columns=usual_columns("MB"),
+    against=[one for peer in (SURVEY, READ, DICTS) for one in times(peer, f"plain {peer}", clock=True)],
+    prepare=prepare_packed,
+)
+
+CLAIMS = (*(claim(name, shape) for name, shape in SHAPES.items()), PACKED)
