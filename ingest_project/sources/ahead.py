@@ -1,13 +1,10 @@
-"""Blocks made ready ahead of their reader, in threads: one after the other, or several at a time."""
+"""Blocks fetched ahead of their reader, in a thread of their own."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Generator, Iterable
 
 DEPTH = 4
 """Blocks that wait at most; memory is (depth + 2) blocks."""
@@ -50,22 +47,3 @@ def _drain(waiting: queue.Queue[bytes | BaseException | None]) -> None:
             waiting.get_nowait()
     except queue.Empty:
         pass
-
-
-def in_order(fetches: Iterable[Callable[[], bytes]], most: int) -> Generator[bytes, None, None]:
-    """What the calls return, in their order; what one raises is raised in its place.
-
-    Args:
-        most: Calls that are under way or wait to be taken; memory is what ``most`` + 1 of them return.
-    """
-    coming = iter(fetches)
-    with ThreadPoolExecutor(most, thread_name_prefix="fetch") as threads:
-        begun = deque(threads.submit(fetch) for fetch in islice(coming, most))
-        try:
-            while begun:
-                block = begun.popleft().result()
-                begun.extend(threads.submit(fetch) for fetch in islice(coming, 1))
-                yield block
-        finally:
-            for fetch in begun:
-                fetch.cancel()

@@ -22,22 +22,22 @@ from ingest_project.formats.window import Window
 from ingest_project.sources.ahead import ahead
 from ingest_project.sources.fingerprint import Fingerprint
 from ingest_project.sources.local_files import LocalFiles
-from ingest_project.sources.stores import BLOCK, REQUEST, S3Reader, Store
+from ingest_project.sources.stores import BLOCK, S3Reader, Store
 
 S3Factory = Callable[[], S3Reader]
 Blocks = Generator[bytes, None, None]
+FETCH_AHEAD = 32
+"""Blocks of an object that wait at most: 8 MiB."""
 
 
 class DumpSource:
     """Source of dump files under ``file://`` and ``s3://``.
 
-    Memory: some ten blocks and groups, or three times the largest record where that is more; of an object
-    also the answers to seven requests (28 MiB), of a compressed file six times 256 KiB.
+    Memory: some ten blocks, forty of an object, or three times the largest record where that is more.
 
     Args:
         s3: Makes the boto3 S3 client; called once, at the first ``s3://`` address.
-        block: Bytes of a local file read at once.
-        request: Bytes of an object asked for at once; six such requests are under way.
+        block: Bytes read at once.
         group: Bytes of a batch of records.
         limit: Bytes of the largest record; a larger one is a fault of its file.
         watch: Told the size of each stored block that ``index`` takes in its first pass over a file.
@@ -48,12 +48,11 @@ class DumpSource:
         s3: S3Factory | None = None,
         *,
         block: int = BLOCK,
-        request: int = REQUEST,
         group: int = GROUP,
         limit: int = RECORD_LIMIT,
         watch: Callable[[int], None] | None = None,
     ) -> None:
-        self._stores = Stores(s3, block, request)
+        self._stores = Stores(s3, block)
         self._watch = watch
         self._group = group
         self._limit = limit
@@ -174,9 +173,9 @@ class DumpSource:
 class Stores:
     """The store of each address."""
 
-    def __init__(self, s3: S3Factory | None, block: int = BLOCK, request: int = REQUEST) -> None:
+    def __init__(self, s3: S3Factory | None, block: int = BLOCK) -> None:
         self._s3 = s3
-        self._request = request
+        self._block = block
         self._local = LocalFiles(block)
         self._objects: Store | None = None
 
@@ -191,12 +190,13 @@ class Stores:
                 raise ConfigurationError(f"{uri}: no S3 client is configured")
             from ingest_project.sources.s3_objects import S3Objects
 
-            self._objects = S3Objects(self._s3(), request=self._request)
+            self._objects = S3Objects(self._s3(), block=self._block)
         return self._objects
 
     def blocks(self, uri: str, etag: str, start: int, end: int) -> Blocks:
         """Stored bytes; objects are fetched ahead of their use."""
-        return self.of(uri).blocks(uri, etag, start, end)
+        blocks = self.of(uri).blocks(uri, etag, start, end)
+        return blocks if uri.startswith("file://") else ahead(blocks, FETCH_AHEAD)
 
 
 def list_files(

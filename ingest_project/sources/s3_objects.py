@@ -1,13 +1,9 @@
-"""S3 objects as a Store: ranged GETs bound to the planned etag, several at a time; listings page by page.
-
-Never writes.
-"""
+"""S3 objects as a Store: ranged GETs bound to the planned etag, listings page by page. Never writes."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,11 +16,10 @@ from ingest_project.core.errors import (
     TransientFailure,
 )
 from ingest_project.core.model import SourceFile
-from ingest_project.sources.ahead import in_order
-from ingest_project.sources.stores import REQUEST, S3Reader
+from ingest_project.sources.stores import BLOCK, S3Reader
 
-IN_FLIGHT = 6
-"""GETs at a time, because one connection is slower than the reader. Memory: 7 answers, 28 MiB."""
+REQUEST = 32 << 20
+"""Bytes asked for in one GET."""
 
 _AGAIN = frozenset(
     {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "InternalError", "ServiceUnavailable"}
@@ -36,14 +31,14 @@ class S3Objects:
 
     Args:
         client: boto3 S3 client; its own retries stay at connection level.
-        request: Bytes asked for in one GET, and handed on at once.
-        in_flight: GETs at a time for one reader.
+        request: Bytes asked for in one GET.
+        block: Bytes handed on at once.
     """
 
-    def __init__(self, client: S3Reader, *, request: int = REQUEST, in_flight: int = IN_FLIGHT) -> None:
+    def __init__(self, client: S3Reader, *, request: int = REQUEST, block: int = BLOCK) -> None:
         self._client = client
         self._request = request
-        self._in_flight = in_flight
+        self._block = block
 
     def stat(self, uri: str) -> SourceFile:
         bucket, key = split(uri)
@@ -73,24 +68,22 @@ class S3Objects:
             raise TargetMissing(f"{uri}: there is no such object and nothing under it")
 
     def blocks(self, uri: str, etag: str, start: int, end: int) -> Generator[bytes, None, None]:
-        step = self._request
-        ranges = (partial(self._range, uri, etag, at, min(end, at + step)) for at in range(start, end, step))
-        return in_order(ranges, self._in_flight)
-
-    def _range(self, uri: str, etag: str, start: int, end: int) -> bytes:
         bucket, key = split(uri)
-        span = f"bytes={start}-{end - 1}"
         try:
-            body = self._client.get_object(Bucket=bucket, Key=key, Range=span, IfMatch=etag)["Body"]
-            try:
-                block = _read(body, end - start)
-            finally:
-                body.close()
+            while start < end:
+                stop = min(end, start + self._request)
+                span = f"bytes={start}-{stop - 1}"
+                body = self._client.get_object(Bucket=bucket, Key=key, Range=span, IfMatch=etag)["Body"]
+                try:
+                    while start < stop and (block := body.read(min(self._block, stop - start))):
+                        start += len(block)
+                        yield block
+                finally:
+                    body.close()
+                if start < stop:
+                    raise TransientFailure(f"{uri}: the answer to {span} ended at byte {start}")
         except (ClientError, BotoCoreError) as error:
             raise _translated(uri, error, SourceChanged) from error
-        if len(block) < end - start:
-            raise TransientFailure(f"{uri}: the answer to {span} ended at byte {start + len(block)}")
-        return block
 
     def _listed(self, uri: str, bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
         after, more = "", True
@@ -103,14 +96,6 @@ class S3Objects:
             yield from found
             more = bool(page.get("IsTruncated") and found)
             after = found[-1]["Key"] if found else after
-
-
-def _read(body: Any, size: int) -> bytes:
-    parts: list[bytes] = []
-    while size > 0 and (part := body.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def split(uri: str) -> tuple[str, str]:

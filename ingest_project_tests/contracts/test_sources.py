@@ -52,7 +52,7 @@ class LocalShelf:
 class S3Shelf(LocalShelf):
     def __init__(self, s3: S3Client, bucket: str, prefix: str, layout: Layout) -> None:
         super().__init__(Path(), layout)
-        self.source = DumpSource(lambda: s3, request=65_536, group=2048)
+        self.source = DumpSource(lambda: s3, block=65_536, group=2048)
         self._s3, self._bucket, self._prefix = s3, bucket, prefix
 
     def store(self, name: str, text: bytes) -> SourceFile:

@@ -10,13 +10,9 @@ import pytest
 
 from ingest_project.core.errors import SourceChanged, TargetMissing, TransientFailure
 from ingest_project.core.model import Position
-from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.sources.dumps import DumpSource, list_files
-from ingest_project.sources.s3_objects import IN_FLIGHT, S3Objects
-from ingest_project_tests.cli.processes import serving
-from ingest_project_tests.readback import boto
+from ingest_project.sources.s3_objects import S3Objects
 from ingest_project_tests.sources.dump_files import chunk_of, records
-from ingest_project_tests.testing.asking import before
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -86,20 +82,6 @@ def test_objects_are_listed_under_a_prefix_by_pattern(s3: S3Client, bucket: str)
         DumpSource(lambda: s3).stat(f"s3://{bucket}/none")
 
 
-def test_several_ranges_are_asked_for_at_a_time(s3: S3Client, s3_endpoint: str, bucket: str) -> None:
-    """Every answer comes half a second late: that six requests overlap does not depend on the machine."""
-    s3.put_object(Bucket=bucket, Key="a.json", Body=DATA)
-    with serving(before(s3_endpoint, service="http", delay=0.5)) as server:
-        client = boto("s3", server.url, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
-        source = DumpSource(lambda: client, request=1 << 20)
-        index = source.index(source.stat(f"s3://{bucket}/a.json"))
-        assert (6000, None) == (index.records, index.fault)
-        assert ROWS == [raw for _, raw in records(chunk_of(index), source=source)[0]]
-        client.close()
-        most = max(second.in_flight for second in server.meter.seconds)
-    assert 2 <= most <= IN_FLIGHT
-
-
 class CutBody:
     """A body that ends before its time."""
 
@@ -137,12 +119,12 @@ class CutReader:
 
 def test_a_short_answer_is_transient_and_every_request_carries_range_and_etag() -> None:
     reader = CutReader()
-    blocks = S3Objects(reader, request=10, in_flight=1).blocks("s3://b/k", "e1", 5, 100)
-    assert 10 == len(next(blocks))
+    blocks = S3Objects(reader, request=10, block=4).blocks("s3://b/k", "e1", 5, 100)
+    assert [4, 4, 2, 3] == [len(next(blocks)) for _ in range(4)]
     with pytest.raises(TransientFailure, match="ended at byte 18"):
         next(blocks)
-    assert [("bytes=5-14", "e1"), ("bytes=15-24", "e1")] == reader.asked[:2]
-    assert {True} == {body.closed for body in reader.bodies}
+    assert [("bytes=5-14", "e1"), ("bytes=15-24", "e1")] == reader.asked
+    assert [True, True] == [body.closed for body in reader.bodies]
 
 
 def test_a_server_that_is_away_is_transient() -> None:
