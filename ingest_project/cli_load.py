@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import click
@@ -62,8 +61,6 @@ def load(
         raise click.UsageError("--index and --no-index exclude each other")
     if create_table and not key:
         raise click.UsageError("--create-table needs --key")
-    # Importing makes much and leaves no garbage behind: looking for it takes a tenth of the start.
-    gc.disable()
     from ingest_project.cli_loading import Call, run_load
 
     call = Call(

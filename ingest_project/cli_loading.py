@@ -18,7 +18,6 @@ from ingest_project.cli_show import Bars, summary_table
 from ingest_project.core.errors import ConfigurationError, TargetMissing
 from ingest_project.resources.deployments import Settings, load_settings, parse_key_schema
 from ingest_project.resources.importing import ImportOptions, ImportReport, find_files, import_files
-from ingest_project.resources.process import spare_collector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,6 @@ class Call:
 
 def run_load(call: Call) -> int:
     """Load; the exit status."""
-    spare_collector()
     settings, options, spec = call.settings(), call.options(), entity_spec()
     try:
         files = find_files(call.paths, settings, call.pattern)

@@ -67,7 +67,7 @@ def dynamodb_api(settings: Settings) -> DynamoDBApi:
 
     known = settings.dynamodb_endpoint
     url = known.url if known else aws_url("dynamodb", settings.region)
-    endpoint = HttpEndpoint(url, connections=settings.limits.in_flight, tls=_tls(url, settings))
+    endpoint = HttpEndpoint(url, connections=settings.limits.in_flight, tls=tls_context(settings))
     signer = Signer(credentials(settings, "dynamodb"), region=settings.region, service="dynamodb")
     return DynamoDBApi(endpoint, signer)
 
@@ -83,7 +83,7 @@ def opensearch_api(settings: Settings) -> OpenSearchApi:
     from ingest_project.wire.http import Endpoint as HttpEndpoint
 
     url = opensearch_url(settings)
-    endpoint = HttpEndpoint(url, connections=settings.limits.in_flight, tls=_tls(url, settings))
+    endpoint = HttpEndpoint(url, connections=settings.limits.in_flight, tls=tls_context(settings))
     access = settings.opensearch
     if access.mode == "aws":
         signer = Signer(credentials(settings, "opensearch"), region=settings.region, service=access.service)
@@ -130,11 +130,6 @@ def opensearch_url(settings: Settings) -> str:
     if settings.opensearch_endpoint is None:
         raise ConfigurationError("OPENSEARCH_URL is not set, and the embedded services do not run")
     return settings.opensearch_endpoint.url
-
-
-def _tls(url: str, settings: Settings) -> ssl.SSLContext | None:
-    """Reading all authorities takes 20 ms: only where they are needed."""
-    return tls_context(settings) if url.startswith("https:") else None
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

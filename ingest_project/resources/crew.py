@@ -27,7 +27,6 @@ from ingest_project.core.ports import Progress
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.assembly import Assembly
 from ingest_project.resources.engine import Engine, quiet
-from ingest_project.resources.process import spare_collector
 from ingest_project.resources.standings import Standing
 
 LISTEN_SECONDS = 0.25
@@ -121,7 +120,6 @@ class _Worker:
 def _start(assembly: Assembly, news: Queue[News], parent: int) -> None:
     _end_with(parent)
     _Worker.engine, _Worker.news = assembly.engine(), news
-    spare_collector()
 
 
 def _attempt(stage: str, chunk: Chunk, standing: Standing | None) -> ChunkOutcome:

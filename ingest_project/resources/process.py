@@ -1,21 +1,12 @@
-"""What this process uses, by the kernel's own account (Linux): resident memory now and at its peak; and how
-often Python's collector of cycles looks at it."""
+"""What this process uses: resident memory now and at its peak. Linux figures, from the kernel's own
+account."""
 
 from __future__ import annotations
 
-import gc
 import resource
 from pathlib import Path
 
-RARELY = 20_000, 20, 20
-"""Collections: the hot path makes many short-lived tuples and no cycles."""
-
-
-def spare_collector() -> None:
-    """What is loaded by now stays to the end: no collection looks at it again, and there are fewer."""
-    gc.freeze()
-    gc.set_threshold(*RARELY)
-    gc.enable()
+import psutil
 
 
 def peak_rss() -> int:
@@ -30,8 +21,6 @@ def peak_rss() -> int:
 
 def tree_rss() -> int:
     """Resident bytes of this process and its children now."""
-    import psutil
-
     me = psutil.Process()
     total: int = me.memory_info().rss
     for child in me.children(recursive=True):
