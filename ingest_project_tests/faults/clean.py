@@ -217,5 +217,5 @@ def kill_while_writing(clean: Clean, launcher: Launcher, stage: str, moment: int
 
 def moments_of(clean: Clean, stage: str, count: int) -> list[int]:
     """``count`` moments of a stage, the same ones every time."""
-    # Batches and ledger steps fall differently each time: the last steps of one run may be missing in another.
+    # Batches and ledger steps fall differently each time: the last steps of one run may lack in another.
     return moments(stage, clean.attempts[stage].steps * 4 // 5, count)
