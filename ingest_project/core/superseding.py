@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from struct import iter_unpack
 
 from ingest_project.core.model import Chunk, PartInfo
 from ingest_project.core.ports import PartStore
+from ingest_project.core.replaying import is_replay, replayed
 
 AT_ONCE = 32_768
 """Entries that are compared with each other at a time, about; some 100 bytes each."""
@@ -20,6 +22,9 @@ AT_ONCE = 32_768
 _HASH, _ORDINAL, _ENTRY = 16, 8, 24
 _ENTRY_FORM = ">16sQ"
 _HASHES = 2 ** (8 * _HASH)
+
+Place = tuple[int, int]
+"""Rank of a chunk among its rivals, and ordinal of a record in it."""
 
 
 def superseded(
@@ -68,7 +73,7 @@ def _leagues(
         if league in groups and chunk.order >= starts[league]:
             groups[league][chunk.id] = chunk
     for members in groups.values():
-        yield sorted(members.values(), key=lambda chunk: (chunk.order, chunk.id))
+        yield sorted(members.values(), key=lambda chunk: (chunk.order, replayed(chunk).number, chunk.id))
 
 
 def _league(chunk: Chunk, within_dates: bool) -> tuple[str, str, str]:
@@ -117,28 +122,59 @@ def _judge(
     parts = [
         _Entries(store, chunk, info, rank) for rank, chunk in enumerate(rivals) for info in store.parts(chunk)
     ]
+    first = _Places(rivals, store).first if any(map(is_replay, rivals)) else min
     rounds = sum(part.records for part in parts) // at_once + 1
     for number in range(1, rounds + 1):
         bound = (_HASHES * number // rounds).to_bytes(_HASH, "big") if number < rounds else None
-        judged = _Round(losers, 2 * at_once)
+        judged = _Round(losers, 2 * at_once, first)
         for part in parts:
             for run in part.below(bound):
                 judged.take(part.rank, run)
         judged.close()
 
 
+class _Places:
+    """Order of records where replays are among the rivals: a replay's records stand between those of the
+    chunk that they are from, each at its byte; at one byte the later replay comes last."""
+
+    def __init__(self, rivals: Sequence[Chunk], store: PartStore) -> None:
+        self._rivals, self._store = rivals, store
+        groups = groupby(range(len(rivals)), key=lambda rank: rivals[rank].order)
+        self._seats = [seat for seat, (_, ranks) in enumerate(groups) for _ in ranks]
+        self._infos: dict[int, Sequence[PartInfo]] = {}
+
+    def first(self, one: Place, other: Place) -> Place:
+        """The one that loses."""
+        if one[0] == other[0] or self._seats[one[0]] != self._seats[other[0]]:
+            return min(one, other)
+        return min(one, other, key=lambda place: (self._offset(place), place[0]))
+
+    def _offset(self, place: Place) -> int:
+        rank, ordinal = place
+        chunk = self._rivals[rank]
+        if rank not in self._infos:
+            self._infos[rank] = self._store.parts(chunk)
+        info = next(i for i in self._infos[rank] if i.first <= ordinal < i.first + i.records)
+        return self._store.offset(chunk, info, ordinal)
+
+
 class _Round:
     """The entries of one range of hashes. They are compared only when two of them are of one key.
 
     However many entries one key has, no more than ``most`` of them are held.
+
+    Args:
+        first: Which of two places loses.
     """
 
-    def __init__(self, losers: Sequence[array[int] | None], most: int) -> None:
-        self._losers, self._most = losers, most
+    def __init__(
+        self, losers: Sequence[array[int] | None], most: int, first: Callable[[Place, Place], Place]
+    ) -> None:
+        self._losers, self._most, self._first = losers, most, first
         self._runs: list[tuple[int, bytes]] = []
         self._keys: set[bytes] = set()
         self._count = 0
-        self._best: dict[bytes, tuple[int, int]] = {}
+        self._best: dict[bytes, Place] = {}
 
     def take(self, rank: int, run: bytes) -> None:
         self._runs.append((rank, run))
@@ -158,8 +194,8 @@ class _Round:
                 place = (rank, ordinal)
                 known = best.setdefault(key, place)
                 if known != place:
-                    best[key] = max(known, place)
-                    loser, lost = min(known, place)
+                    loser, lost = behind = self._first(known, place)
+                    best[key] = known if behind == place else place
                     found = self._losers[loser]
                     if found is not None:
                         found.append(lost)

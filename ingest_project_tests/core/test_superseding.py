@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_project.core.model import Chunk, FileRange, KeySchema, PartInfo
+from ingest_project.core.replaying import replay_chunk
 from ingest_project.core.superseding import AT_ONCE, superseded
 from ingest_project.testing.doubles_parts import InMemoryPartStore
 from ingest_project.testing.laws_parts import packed
@@ -128,3 +129,47 @@ def test_one_duplicate_key_among_25_costs_one_record_and_no_other() -> None:
     chunk = chunk_of("2026-01-01", "a", 0)
     publish(store, chunk, [*(f"k{number}" for number in range(24)), "k7"])
     assert superseded([chunk], [chunk], store) == {chunk.id: array("Q", [7])}
+
+
+class World:
+    """A chunk of a file and replays of records of it, by byte and key."""
+
+    def __init__(self) -> None:
+        self.store = InMemoryPartStore()
+        self.origin = chunk_of("2026-01-01", "a", 0)
+
+    def holds(self, chunk: Chunk, records: Sequence[tuple[int, str]]) -> Chunk:
+        hashes = [blake2b(key.encode(), digest_size=16).digest() for _, key in records]
+        info = PartInfo(number=0, first=0, records=len(records), bytes=0)
+        lines = packed(self.store, [b""] * len(records))
+        self.store.write(chunk, info, lines, hashes, [offset for offset, _ in records])
+        self.store.publish(chunk, [info])
+        return chunk
+
+    def losers(self, *chunks: Chunk) -> list[list[int]]:
+        found = superseded(chunks, chunks, self.store)
+        return [list(found[chunk.id]) for chunk in chunks]
+
+
+def test_a_replayed_record_stands_at_its_own_byte_between_its_neighbours() -> None:
+    world = World()
+    origin = world.holds(world.origin, [(0, "a"), (10, "b"), (30, "a"), (40, "c")])
+    replay = world.holds(replay_chunk(origin, 1, "source", 3), [(5, "a"), (20, "b"), (50, "c")])
+    assert [[0, 1, 3], [0]] == world.losers(origin, replay)
+
+
+def test_at_one_byte_the_later_replay_wins_over_the_earlier_and_over_the_file() -> None:
+    world = World()
+    origin = world.holds(world.origin, [(10, "a")])
+    first = world.holds(replay_chunk(origin, 9, "line", 1), [(10, "a")])
+    second = world.holds(replay_chunk(first, 10, "line", 1), [(10, "a")])
+    assert [[0], [0], []] == world.losers(origin, first, second)
+
+
+def test_a_replayed_record_loses_to_a_later_chunk_and_beats_an_earlier_one() -> None:
+    world = World()
+    before = world.holds(chunk_of("2026-01-01", "0", 0), [(90, "a")])
+    origin = world.holds(world.origin, [(0, "z")])
+    replay = world.holds(replay_chunk(origin, 1, "source", 2), [(5, "a"), (6, "b")])
+    behind = world.holds(chunk_of("2026-01-01", "a", 7), [(7, "b")])
+    assert [[0], [], [1], []] == world.losers(before, origin, replay, behind)
