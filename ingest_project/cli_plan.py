@@ -107,11 +107,10 @@ def _estimate(
 ) -> Estimate:
     from ingest_project.api import entity_spec
     from ingest_project.resources.assembly import Assembly
-    from ingest_project.resources.connect import s3_client
     from ingest_project.resources.estimating import Estimator
     from ingest_project.resources.importing import find_files
     from ingest_project.resources.knobs import knobs_of
-    from ingest_project.sources.dumps import DumpSource
+    from ingest_project.resources.reading import source_of
 
     try:
         files = find_files(paths, settings, pattern)
@@ -122,7 +121,7 @@ def _estimate(
     with assembly.engine() as engine:
         estimator = Estimator(
             spec=spec,
-            source=DumpSource(s3=lambda: s3_client(settings)),
+            source=source_of(spec, settings),
             ask=lambda name: engine.keys_of(name, None),
             key=key,
             table=table,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest_project.core.indexing import BY_DEFAULT, IndexContract
+from ingest_project.core.layouts import Layout
 from ingest_project.core.model import Chunk, KeySchema
 from ingest_project.core.ports import Admission
 
@@ -54,6 +55,7 @@ class EntitySpec:
         default_keys: Key of a table that may be created here and for which no key was configured.
         index: Key of a target -> how its documents are indexed.
         destinations: Stages behind ``validated``, a subset of ``table`` and ``index``.
+        layouts: Headers of the entity's CSV files. Without any, its files are JSON dumps.
     """
 
     name: str
@@ -65,4 +67,5 @@ class EntitySpec:
     default_keys: KeySchema = DEFAULT_KEYS
     index: Callable[[KeySchema], IndexContract] = by_default
     destinations: tuple[str, ...] = ("table", "index")
+    layouts: tuple[Layout, ...] = ()
     expect: Expectation = NO_EXPECTATION

@@ -54,6 +54,7 @@ class Chunk:
         keys: Key schema that records must have.
         shape, compression: As in FileIndex; how to read the range.
         records: Records in the range, counted by the index pass.
+        before: Records of the file before the range.
         fault: Set on the file's last chunk when the file is broken behind ``range.end``.
     """
 
@@ -66,6 +67,7 @@ class Chunk:
     shape: str
     compression: str
     records: int
+    before: int = 0
     fault: Fault | None = None
 
     @property

@@ -118,31 +118,32 @@ def _cut_all(before: ChunkPlan, fresh: Sequence[Binding], least: int) -> list[Ch
 def _cut(before: ChunkPlan, binding: Binding, size: int) -> Iterator[Chunk]:
     index = binding.index
     pieces = list(_pieces(index, max(1, min(before.slots, -(-_bytes(index) // size)))))
-    for number, (start, end, records) in enumerate(pieces, start=1):
+    for number, (first, end, records) in enumerate(pieces, start=1):
         yield Chunk(
             entity=before.entity,
             date=before.date,
             slot=0,
             target=binding.target,
             keys=binding.keys,
-            range=FileRange(uri=index.file.uri, etag=index.file.etag, start=start, end=end),
+            range=FileRange(uri=index.file.uri, etag=index.file.etag, start=first.offset, end=end),
             shape=index.shape,
             compression=index.compression,
             records=records,
+            before=first.records,
             fault=index.fault if number == len(pieces) else None,
         )
 
 
-def _pieces(index: FileIndex, count: int) -> Iterator[tuple[int, int, int]]:
-    """(start, end, records) of about equal bytes, tiling [first mark, end) on marks."""
+def _pieces(index: FileIndex, count: int) -> Iterator[tuple[Mark, int, int]]:
+    """(first record, end, records) of about equal bytes, tiling [first mark, end) on marks."""
     if not index.records:
         if index.fault is not None:
-            yield index.end, index.end, 0
+            yield Mark(offset=index.end, records=0), index.end, 0
         return
     starts = _starts(index, 1 if index.compression else count)
     for mark, following in pairwise(starts):
-        yield mark.offset, following.offset, following.records - mark.records
-    yield starts[-1].offset, index.end, index.records - starts[-1].records
+        yield mark, following.offset, following.records - mark.records
+    yield starts[-1], index.end, index.records - starts[-1].records
 
 
 def _starts(index: FileIndex, count: int) -> list[Mark]:

@@ -105,6 +105,7 @@ def _chunk_out(chunk: Chunk) -> dict[str, Any]:
         "shape": chunk.shape,
         "compression": chunk.compression,
         "records": chunk.records,
+        "before": chunk.before,
         "fault": _fault_out(chunk.fault),
     }
 
@@ -122,6 +123,7 @@ def _chunk_in(document: dict[str, Any]) -> Chunk:
         shape=document["shape"],
         compression=document["compression"],
         records=document["records"],
+        before=document.get("before", 0),
         fault=_fault_in(document["fault"]),
     )
 

@@ -21,11 +21,11 @@ from ingest_project.resources.engine import Engine, Parts
 from ingest_project.resources.index_destination import IndexDestination
 from ingest_project.resources.knobs import Knobs
 from ingest_project.resources.planner import Planner
+from ingest_project.resources.reading import source_of
 from ingest_project.resources.standings import Standings
 from ingest_project.sinks.aliases import MARK_REBUILDS
 from ingest_project.sinks.parts import LocalPartStore, ObjectPartStore, S3PartStore
 from ingest_project.sinks.plans import LocalPlanStore, PlanStore, S3PlanStore
-from ingest_project.sources.dumps import DumpSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Assembly:
             self.spec,
             Parts(
                 ledger=ledger,
-                source=DumpSource(s3=lambda: s3_client(settings)),
+                source=source_of(self.spec, settings),
                 parts=parts,
                 upkeep=Upkeep(settings.ledger_url),
                 standings=standings,

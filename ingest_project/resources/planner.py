@@ -126,7 +126,9 @@ class Planner:
 
     def _likely_key(self, index: FileIndex) -> KeySchema | None:
         """The entity's default key with the type that the file's first record has; None when it has no such
-        key."""
+        key. Items that are made of rows have the entity's key in any case."""
+        if self.spec.layouts:
+            return self.spec.default_keys
         (name, _), *more = self.spec.default_keys.parts
         if more or not index.records:
             return None

@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Protocol
 
 from ingest_project.core.errors import BadInput, ConfigurationError, SourceChanged
-from ingest_project.core.model import Chunk, FileIndex, FileRange, Position, RecordBatch, SourceFile
+from ingest_project.core.model import Chunk, Fault, FileIndex, FileRange, Position, RecordBatch, SourceFile
 from ingest_project.formats.compression import inflated, peeked
 from ingest_project.formats.cutting import GROUP, RECORD_LIMIT, Cutter, Entry
 from ingest_project.formats.groups import Cut, Places
@@ -28,6 +29,14 @@ S3Factory = Callable[[], S3Reader]
 Blocks = Generator[bytes, None, None]
 FETCH_AHEAD = 32
 """Blocks of an object that wait at most: 8 MiB."""
+
+
+class Cutting(Protocol):
+    """Cuts a range of a file of one format into records."""
+
+    fault: Fault | None
+
+    def cuts(self, entry: Entry) -> Iterator[Cut]: ...
 
 
 class DumpSource:
@@ -92,9 +101,7 @@ class DumpSource:
         ordinal, offset, entry = _place(span, after)
         with closing(self._content(chunk, offset)) as content:
             window = Window(content, offset)
-            cutter = Cutter(
-                window, alone=reads_alone(chunk.shape), whole=False, group=self._group, limit=self._limit
-            )
+            cutter = self._cutter(window, chunk)
             for cut in cutter.cuts(entry):
                 first, ordinal = ordinal, ordinal + len(cut.raws)
                 if ordinal > after.ordinal:
@@ -152,11 +159,18 @@ class DumpSource:
             return opened[-1]
 
         try:
-            found = survey(content, group=self._group, limit=self._limit)
+            found = self._surveyed(content)
         finally:
             for blocks in opened:
                 blocks.close()
         return kinds[0], found
+
+    def _surveyed(self, content: Callable[[], Iterable[bytes]]) -> Survey:
+        return survey(content, group=self._group, limit=self._limit)
+
+    def _cutter(self, window: Window, chunk: Chunk) -> Cutting:
+        alone = reads_alone(chunk.shape)
+        return Cutter(window, alone=alone, whole=False, group=self._group, limit=self._limit)
 
     def _content(self, chunk: Chunk, offset: int) -> Blocks:
         span = chunk.range

@@ -13,7 +13,6 @@ from ingest_project.core.outcomes import ChunkOutcome
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.assembly import Assembly
-from ingest_project.resources.connect import s3_client
 from ingest_project.resources.crew import Crew
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing.accounts import VALIDATED, Accounts
@@ -26,7 +25,7 @@ from ingest_project.resources.knobs import Knobs, knobs_of
 from ingest_project.resources.owner import is_dead, new_owner
 from ingest_project.resources.planner import PlanOutcome
 from ingest_project.resources.process import peak_rss
-from ingest_project.sources.dumps import DumpSource
+from ingest_project.resources.reading import source_of
 
 LEDGER_NAME, LEDGER_DATE = "load", "cli"
 """Entity and date under which the ledger keeps what was imported without Dagster."""
@@ -125,7 +124,7 @@ class _Call:
         plan = only(planned.plan, bound.tables.keys() - refused.keys())
         total = sum(chunk.records for chunk in plan.chunks)
         meter = StageMeter(VALIDATED, total, self._watch, self._clock)
-        source = DumpSource(s3=lambda: s3_client(self._settings))
+        source = source_of(self._spec, self._settings)
         part = self._knobs(plan).part_bytes
         reports = rehearse(self._spec, source, plan, meter, self._clock, part_bytes=part)
         reports += [

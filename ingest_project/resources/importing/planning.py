@@ -19,12 +19,11 @@ from ingest_project.core.model import (
     SourceFile,
 )
 from ingest_project.core.ports import Clock
-from ingest_project.resources.connect import s3_client
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing.meter import StageMeter
 from ingest_project.resources.importing.report import ImportWatcher
 from ingest_project.resources.planner import Planner, PlanOutcome
-from ingest_project.sources.dumps import DumpSource
+from ingest_project.resources.reading import source_of
 
 Describe = Callable[[str, KeySchema | None], KeySchema]
 """(table, key to create it with) -> its key. See Engine.keys_of."""
@@ -135,7 +134,7 @@ class Surveyor:
         meter = StageMeter("planned", sum(file.size for file in fresh), self.watch, self.clock)
         planner = Planner(
             spec=self.spec,
-            source=DumpSource(s3=lambda: s3_client(self.settings), watch=meter.more),
+            source=source_of(self.spec, self.settings, meter.more),
             keys_of=tables.keys_of,
             table_keys=dict.fromkeys(bound.tables.values(), self.spec.default_keys),
             min_chunk_bytes=self.min_chunk_bytes,
