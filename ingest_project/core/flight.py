@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from typing import TypeVar
 
-from ingest_project.core.delivering import Courier, Gate, Offload
+from ingest_project.core.delivering import Courier, Gate, Offload, Sleep
 from ingest_project.core.errors import BadInput, SourceChanged
 from ingest_project.core.limits import Batcher, Cut, MemoryBudget
 from ingest_project.core.model import Batch, ItemBlock, Position
 from ingest_project.core.ports import ItemStream, Sink
+from ingest_project.core.pressure import MemoryWatch
 from ingest_project.core.stepping import Steps
 
 T = TypeVar("T")
@@ -22,8 +23,9 @@ T = TypeVar("T")
 MOST_AHEAD = 4096
 """Cuts remembered behind one that is not done: about 1 MB."""
 
-PULL_ITEMS, PULL_BYTES = 2048, 1 << 20
-"""Blocks are read ahead until either is reached; at most two such readings are held."""
+PULL_BYTES = 1 << 20
+"""Blocks are read ahead up to so many bytes, or rows of the memory policy; at most two such readings are
+held."""
 
 Pulled = tuple[list[ItemBlock], BadInput | SourceChanged | None, bool]
 
@@ -48,9 +50,12 @@ class Flight:
         budget: MemoryBudget,
         gate: Gate,
         offload: Offload,
+        sleep: Sleep,
+        memory: MemoryWatch,
     ) -> None:
         self._sink, self._stream, self._position = sink, stream, position
         self._budget, self._gate, self._offload = budget, gate, offload
+        self._sleep, self._memory = sleep, memory
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[object]] = set()
         self._flying: dict[bytes, asyncio.Task[None]] = {}
@@ -121,6 +126,8 @@ class Flight:
             while more:
                 assert self._reading is not None
                 pulled, self._fault, more = await self._reading
+                while not self._memory.look():
+                    await self._sleep(self._memory.policy.look)
                 if more:
                     self._read(blocks)
                 for block in pulled:
@@ -132,7 +139,8 @@ class Flight:
             self.abort(error)
 
     def _read(self, blocks: Iterator[ItemBlock]) -> None:
-        self._reading = asyncio.ensure_future(self._offload(lambda: pull(blocks)))
+        rows = self._memory.rows
+        self._reading = asyncio.ensure_future(self._offload(lambda: pull(blocks, rows)))
 
     async def _dispatch(self, cut: Cut) -> None:
         while self.steps.full:
@@ -211,12 +219,12 @@ class Flight:
         await self.steps.quiet()
 
 
-def pull(blocks: Iterator[ItemBlock]) -> Pulled:
+def pull(blocks: Iterator[ItemBlock], rows: int) -> Pulled:
     """The next blocks, the fault behind them if the input is broken there, and whether there may be more."""
     pulled: list[ItemBlock] = []
     items = size = 0
     try:
-        while items < PULL_ITEMS and size < PULL_BYTES:
+        while items < rows and size < PULL_BYTES:
             block = next(blocks, None)
             if block is None:
                 return pulled, None, False

@@ -205,26 +205,17 @@ def batched(blocks: Iterable[ItemBlock], limits: BatchLimits, start: int = 0) ->
 class MemoryBudget:
     """Bytes that loads of this process may hold in flight together.
 
-    Held bytes <= ``limit`` + one batch for each load: a load that holds nothing may always take one batch, so
-    that none waits for ever. While ``rss()`` is above ``rss_limit``, that one batch is all that a load gets.
+    Held bytes <= ``limit * share()`` + one batch for each load: a load that holds nothing may always take one
+    batch, so that none waits for ever.
 
     Args:
         limit: Bytes of batch bodies.
-        rss: Resident bytes of the process; asked once in ``every`` takes.
-        rss_limit: Where pressure begins.
+        share: How much of the limit counts now (core.pressure).
     """
 
-    def __init__(
-        self,
-        limit: int,
-        *,
-        rss: Callable[[], int] | None = None,
-        rss_limit: int = 0,
-        every: int = 64,
-    ) -> None:
-        self._limit, self._rss, self._rss_limit, self._every = limit, rss, rss_limit, every
-        self._held = self._peak = self._asked = 0
-        self._pressed = False
+    def __init__(self, limit: int, *, share: Callable[[], float] = lambda: 1.0) -> None:
+        self._limit, self._share = limit, share
+        self._held = self._peak = 0
         self._lock = Lock()
 
     @property
@@ -239,7 +230,7 @@ class MemoryBudget:
     def take(self, size: int, *, alone: bool) -> bool:
         """Hold ``size`` bytes if they fit, or in any case when the caller holds nothing (``alone``)."""
         with self._lock:
-            if not alone and (self._pressure() or self._held + size > self._limit):
+            if not alone and self._held + size > self._limit * self._share():
                 return False
             self._held += size
             self._peak = max(self._peak, self._held)
@@ -248,11 +239,3 @@ class MemoryBudget:
     def give(self, size: int) -> None:
         with self._lock:
             self._held -= size
-
-    def _pressure(self) -> bool:
-        if self._rss is None:
-            return False
-        if self._asked % self._every == 0 or self._pressed:
-            self._pressed = self._rss() > self._rss_limit
-        self._asked += 1
-        return self._pressed

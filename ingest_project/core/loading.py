@@ -16,6 +16,7 @@ from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.model import Claim, Counts, Work
 from ingest_project.core.ports import Clock, ItemStream, Ledger, Progress, Sink
+from ingest_project.core.pressure import MemoryWatch
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.stepping import LoadSettings, Steps
 
@@ -46,7 +47,7 @@ class Loader:
     """Loads chunks into one sink. Loads may run side by side in one event loop; they share window and budget.
 
     In flight: at most ``governor.window`` requests; ``budget`` bytes of batches, waiting retries included;
-    two readings of PULL_BYTES; MOST_AHEAD finished cuts behind a gap.
+    two readings of PULL_BYTES or ``memory.rows`` rows; MOST_AHEAD finished cuts behind a gap.
 
     Args:
         offload: Runs ledger and stream calls off the event loop.
@@ -65,11 +66,13 @@ class Loader:
         rng: Random,
         settings: LoadSettings | None = None,
         offload: Offload = asyncio.to_thread,
+        memory: MemoryWatch | None = None,
     ) -> None:
         self._sink, self._ledger, self._retry, self._budget = sink, ledger, retry, budget
         self._gate = Gate(governor, sink.limits, sleep)
         self._clock, self._sleep, self._rng = clock, sleep, rng
         self._settings, self._offload = settings or LoadSettings(), offload
+        self._memory = memory or MemoryWatch()
 
     async def load(
         self, work: Work, stream: ItemStream, owner: str, progress: Progress | None = None
@@ -114,6 +117,8 @@ class Loader:
             budget=self._budget,
             gate=self._gate,
             offload=self._offload,
+            sleep=self._sleep,
+            memory=self._memory,
         )
         flight.steps = Steps(
             ledger=self._ledger,

@@ -23,6 +23,7 @@ from ingest_project.core.model import (
     Work,
 )
 from ingest_project.core.ports import Admission, Clock, Ledger, PartDraft, PartStore, Progress, Source
+from ingest_project.core.pressure import MemoryWatch
 
 STAGE = "validated"
 
@@ -52,6 +53,7 @@ class Validator:
 
     Args:
         admission: Chunk -> its contract.
+        memory: Under pressure parts are smaller; in a pause nothing is read.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class Validator:
         ledger: Ledger,
         clock: Clock,
         settings: ValidatorSettings | None = None,
+        memory: MemoryWatch | None = None,
     ) -> None:
         self._source, self._admission, self._parts = source, admission, parts
-        self._ledger, self._clock = ledger, clock
+        self._ledger, self._clock, self._memory = ledger, clock, memory or MemoryWatch()
         self._settings = settings or ValidatorSettings()
 
     def validate(self, chunk: Chunk, owner: str, progress: Progress | None = None) -> LoadResult:
@@ -87,7 +90,9 @@ class Validator:
             return LoadResult(
                 work=work, counts=claim.counts, new=Counts(), seconds=0.0, sealed=True, replayed=True
             )
-        desk = _Desk(self._parts, self._ledger, self._clock, self._settings, claim, progress, started)
+        desk = _Desk(
+            self._parts, self._ledger, self._clock, self._settings, self._memory, claim, progress, started
+        )
         fault = self._run(chunk, claim, desk, started)
         return LoadResult(
             work=work,
@@ -123,6 +128,8 @@ class Validator:
         try:
             for batch in self._source.read(chunk, desk.position):
                 desk.take(batch, admission(batch))
+                if not self._memory.look():
+                    desk.pause()
         except (BadInput, SourceChanged) as fault:
             return fault
         return None
@@ -152,6 +159,7 @@ class _Desk:
     ledger: Ledger
     clock: Clock
     settings: ValidatorSettings
+    memory: MemoryWatch
     claim: Claim
     progress: Progress | None
     renewed: float
@@ -196,14 +204,22 @@ class _Desk:
         if self.position.ordinal > self._durable.ordinal:
             self._store()
 
+    def pause(self) -> None:
+        """Hold nothing, and keep the claim, until memory is there again."""
+        self.close()
+        while not self.memory.look():
+            self.memory.sleep(self.memory.policy.look)
+            if self.clock() - self.renewed >= self.settings.lease / 3:
+                self.renew()
+
     def renew(self) -> None:
         """Raises LeaseLost when another owner has the chunk."""
         self._advance(self._durable, Counts(), ())
 
     def _store_if_enough(self) -> None:
-        settings = self.settings
-        full = len(self._draft) >= settings.part_records or self._letters >= settings.letter_bytes
-        if full or self._size >= settings.part_bytes:
+        settings, share = self.settings, self.memory.share
+        full = len(self._draft) >= settings.part_records * share or self._letters >= settings.letter_bytes
+        if full or self._size >= settings.part_bytes * share:
             self._store()
         elif self.clock() - self.renewed >= settings.lease / 3:
             self.renew()

@@ -11,6 +11,7 @@ from ingest_project.core.limits import BatchLimits, MemoryBudget
 from ingest_project.core.loading import Loader, LoadResult, LoadSettings
 from ingest_project.core.model import Work
 from ingest_project.core.ports import ItemStream, Ledger, Progress, Sink
+from ingest_project.core.pressure import MemoryWatch
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.testing.doubles_ledger import InMemoryLedger
 from ingest_project.testing.doubles_mortal import MortalLedger
@@ -68,6 +69,7 @@ class Stage:
         retry: RetryPolicy = PATIENT,
         budget: MemoryBudget | None = None,
         offload: Offload = inline,
+        memory: MemoryWatch | None = None,
     ) -> Loader:
         return Loader(
             sink=sink,
@@ -80,6 +82,7 @@ class Stage:
             rng=Random(self.seed),
             settings=self.settings,
             offload=offload,
+            memory=memory,
         )
 
     def load(

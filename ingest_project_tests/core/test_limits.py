@@ -153,10 +153,14 @@ def test_a_batch_larger_than_the_budget_goes_alone() -> None:
     assert budget.take(10, alone=False)
 
 
-def test_under_memory_pressure_a_load_gets_one_batch_until_the_pressure_is_gone() -> None:
-    resident = 100
-    budget = MemoryBudget(1000, rss=lambda: resident, rss_limit=90, every=2)
+def test_under_memory_pressure_less_is_held_and_in_a_pause_one_batch_a_load() -> None:
+    share = 0.5
+    budget = MemoryBudget(1000, share=lambda: share)
+    assert budget.take(500, alone=False)
+    assert not budget.take(1, alone=False)
+    share = 0.0
+    budget.give(500)
     assert not budget.take(1, alone=False)
     assert budget.take(1, alone=True)
-    resident = 80
-    assert budget.take(1, alone=False)
+    share = 1.0
+    assert budget.take(999, alone=False)
