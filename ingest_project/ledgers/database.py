@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, insert, make_url, select
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.sql.dml import Insert
 
 from ingest_project.core.errors import ConfigurationError, TransientFailure
-from ingest_project.ledgers.schema import VERSION, metadata, versions
+from ingest_project.ledgers.migrations import prepare
+from ingest_project.ledgers.schema import VERSION
 
 BUSY_SECONDS = 60
 """How long a writer waits for its turn on SQLite. A transaction lasts milliseconds, so this is never near."""
@@ -165,12 +166,8 @@ def _create(engine: Engine) -> None:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY)))
-            versions.create(connection, checkfirst=True)
-            found = connection.execute(select(versions.c.version)).scalar()
-            if found is None:
-                metadata.create_all(connection)
-                connection.execute(insert(versions).values(version=VERSION))
-            elif found != VERSION:
+            found = prepare(connection)
+            if found != VERSION:
                 raise ConfigurationError(
                     f"ledger {engine.url.render_as_string()}: its schema is version {found}, this program "
                     f"needs {VERSION}: use the program that wrote it, or another ledger"

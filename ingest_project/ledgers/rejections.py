@@ -18,6 +18,8 @@ from ingest_project.core.model import Rejection, Work
 from ingest_project.ledgers.database import Database, clean
 from ingest_project.ledgers.schema import rejections
 
+OPEN, TAKEN, LOADED, REFUSED = "open", "taken", "loaded", "refused"
+
 RAW_LIMIT = 64 * 1024
 """Bytes of a refused record that are kept; the source still has the rest at the stored offset."""
 
@@ -28,7 +30,14 @@ ROWS_PER_INSERT = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A stored rejection. ``raw`` holds the first 64 KiB of ``raw_bytes``; ``offset`` is -1 when unknown."""
+    """A stored rejection. ``raw`` holds the first 64 KiB of ``raw_bytes``; ``offset`` is -1 when unknown.
+
+    Attributes:
+        state: OPEN; TAKEN: a replay that has not ended holds it; LOADED: its replay went through;
+            REFUSED: its replay was refused again, and has a rejection of its own.
+        replay: Number of that replay.
+        closed, closed_by: When (wall clock) and by whom it was closed.
+    """
 
     entity: str
     stage: str
@@ -42,6 +51,10 @@ class DeadLetter:
     reason: str
     raw: bytes
     raw_bytes: int
+    state: str = OPEN
+    replay: int | None = None
+    closed: float | None = None
+    closed_by: str = ""
 
     @property
     def id(self) -> str:
@@ -61,7 +74,8 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which dead letters are meant; a field that is None selects all. ``reason`` is any part of the text."""
+    """Which dead letters are meant; a field that is None selects all. ``reason`` is any part of the text,
+    ``states`` any of some."""
 
     entity: str | None = None
     stage: str | None = None
@@ -70,7 +84,11 @@ class Selection:
     uri: str | None = None
     chunk_id: str | None = None
     reason: str | None = None
+    states: tuple[str, ...] | None = None
 
+
+UNSETTLED = (OPEN, TAKEN)
+"""States of what is not in its target."""
 
 EVERYTHING = Selection()
 
@@ -87,7 +105,7 @@ class DeadLetters:
         """A page of dead letters by chunk, stage and ordinal, behind the one whose id is ``after``."""
         query = select(rejections).where(*_conditions(selection)).order_by(*_KEY).limit(limit)
         if after:
-            query = query.where(tuple_(*_KEY) > tuple_(*_parse(after)))
+            query = query.where(tuple_(*_KEY) > tuple_(*parse_id(after)))
         with self._db.reading() as connection:
             return [_letter(row) for row in connection.execute(query).mappings()]
 
@@ -104,7 +122,7 @@ class DeadLetters:
         Raises:
             ConfigurationError: The text is no id.
         """
-        query = select(rejections).where(tuple_(*_KEY) == tuple_(*_parse(id)))
+        query = select(rejections).where(tuple_(*_KEY) == tuple_(*parse_id(id)))
         with self._db.reading() as connection:
             row = connection.execute(query).mappings().first()
             return None if row is None else _letter(row)
@@ -188,10 +206,13 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     conditions = [column == value for column, value in exact.items() if value is not None]
     if selection.reason is not None:
         conditions.append(table.reason.contains(selection.reason, autoescape=True))
+    if selection.states is not None:
+        conditions.append(table.state.in_(selection.states))
     return conditions
 
 
-def _parse(id: str) -> tuple[str, str, int]:
+def parse_id(id: str) -> tuple[str, str, int]:
+    """Chunk, stage and ordinal of a dead letter's id. Raises ConfigurationError when it is none."""
     chunk, _, rest = id.partition(":")
     stage, _, ordinal = rest.partition(":")
     if not (chunk and stage and ordinal.isdecimal()):

@@ -18,8 +18,9 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
-"""Raised with every change of a table; a ledger of another version is refused, not guessed at."""
+VERSION = 2
+"""Raised with every change of a table, and the change told in ledgers.migrations; a ledger of a later version
+is refused, not guessed at."""
 
 # Order (law 11) is decided by comparing text, so it must not depend on the database's locale.
 _WORD = Text().with_variant(Text(collation="C"), "postgresql")
@@ -96,9 +97,59 @@ rejections = Table(
     Column("reason", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("raw_bytes", BigInteger, nullable=False),
+    Column("state", _WORD, nullable=False, server_default="open"),
+    Column("replay", BigInteger),
+    Column("closed", Double),
+    Column("closed_by", Text, nullable=False, server_default=""),
     ForeignKeyConstraint(["chunk", "stage"], ["ingest_works.chunk", "ingest_works.stage"]),
     Index("ingest_rejections_by_date", "entity", "date"),
     Index("ingest_rejections_by_uri", "uri"),
+)
+
+replays = Table(
+    "ingest_replays",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("chunk", _WORD, nullable=False),
+    Column("entity", _WORD, nullable=False),
+    Column("date", _WORD, nullable=False),
+    Column("origin", _WORD, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("state", _WORD, nullable=False),
+    Column("made", Double, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("closed", Double),
+    Index("ingest_replays_by_date", "entity", "date"),
+    Index("ingest_replays_by_chunk", "chunk"),
+)
+
+replay_records = Table(
+    "ingest_replay_records",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("ordinal", BigInteger, primary_key=True, autoincrement=False),
+    Column("stage", _WORD, nullable=False),
+    Column("letter", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+)
+
+usages = Table(
+    "ingest_usages",
+    metadata,
+    Column("chunk", _WORD, primary_key=True),
+    Column("stage", _WORD, primary_key=True),
+    Column("entity", _WORD, nullable=False),
+    Column("date", _WORD, nullable=False),
+    Column("uri", _WORD, nullable=False),
+    Column("target", _WORD, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("cpu_seconds", Double, nullable=False),
+    Column("target_seconds", Double, nullable=False),
+    Column("peak_bytes", BigInteger, nullable=False),
+    Column("updated", Double, nullable=False),
+    Index("ingest_usages_by_date", "entity", "date"),
 )
 
 files = Table(

@@ -19,7 +19,8 @@ from ingest_project.core.model import Chunk, Claim, Counts, Position, Rejection,
 from ingest_project.ledgers import rows
 from ingest_project.ledgers.database import Database, clean
 from ingest_project.ledgers.files import FileRegister
-from ingest_project.ledgers.rejections import DeadLetters, Selection, store
+from ingest_project.ledgers.rejections import OPEN, DeadLetters, Selection, store
+from ingest_project.ledgers.replays import Replays
 from ingest_project.ledgers.schema import COUNTS, horizons, rejections, works
 from ingest_project.ledgers.summaries import FileSummary, summarise
 
@@ -39,6 +40,7 @@ class SqlLedger:
     Attributes:
         dead_letters: Finds, shows and counts stored rejections.
         files: The inbox's state machine.
+        replays: Refused records that are sent once more.
     """
 
     def __init__(self, url: str | Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -46,6 +48,7 @@ class SqlLedger:
         self._clock = clock
         self.dead_letters = DeadLetters(self._db)
         self.files = FileRegister(self._db, clock=clock)
+        self.replays = Replays(self._db, clock=clock)
 
     def __repr__(self) -> str:
         return f"SqlLedger({self._db.url.render_as_string()!r})"
@@ -171,7 +174,8 @@ class SqlLedger:
     def _start_anew(self, connection: Connection, work: Work) -> RowMapping:
         """The target is another one than last time, hence empty: nothing that was done counts any more."""
         table = rejections.c
-        connection.execute(delete(rejections).where(table.chunk == work.chunk.id, table.stage == work.stage))
+        mine = and_(table.chunk == work.chunk.id, table.stage == work.stage)
+        connection.execute(delete(rejections).where(mine, table.state == OPEN))
         anew = {**rows.FRESH, "identity": work.identity, "state": "open"}
         connection.execute(update(works).where(_is(work)).values(anew))
         return connection.execute(select(works).where(_is(work))).mappings().one()
@@ -186,7 +190,9 @@ class SqlLedger:
             works.c.stage == work.stage,
             works.c.state == "claimed",
             works.c.horizon < number,
-            tuple_(works.c.date, works.c.uri, works.c.start) < tuple_(*chunk.order),
+            works.c.chunk != chunk.id,
+            # A replay has the place of the chunk that its records are from: neither may overlook the other.
+            tuple_(works.c.date, works.c.uri, works.c.start) <= tuple_(*chunk.order),
         )
         holder = (
             connection.execute(select(works).where(earlier, works.c.leased_until > now)).mappings().first()
@@ -211,7 +217,8 @@ class SqlLedger:
                 known.c.sequence > work.horizon,
                 done.c.stage == work.stage,
                 done.c.epoch > 0,
-                tuple_(done.c.date, done.c.uri, done.c.start) > tuple_(*work.chunk.order),
+                done.c.chunk != work.chunk.id,
+                tuple_(done.c.date, done.c.uri, done.c.start) >= tuple_(*work.chunk.order),
             )
         )
         chunk = connection.execute(overtaken.limit(1)).scalar()

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, RowMapping, Table, and_, delete, insert, s
 from ingest_project.core.errors import ChunkBusy
 from ingest_project.core.model import Chunk, Counts
 from ingest_project.ledgers.database import Database
+from ingest_project.ledgers.rejections import OPEN
 from ingest_project.ledgers.rows import FRESH, counts_of
 from ingest_project.ledgers.schema import rejections, works
 
@@ -76,7 +77,8 @@ class Upkeep:
                 holder = connection.execute(select(works).where(held).limit(1)).mappings().first()
                 if holder is not None:
                     raise ChunkBusy(f"{holder['uri']} is being loaded by {holder['owner']}")
-                connection.execute(delete(rejections).where(letters))
+                # What a replay took stays settled: the replay is a chunk of its own.
+                connection.execute(delete(rejections).where(letters, rejections.c.state == OPEN))
                 for chunk in some:
                     anew = {**FRESH, **_FREED, "epoch": works.c.epoch + 1, "updated": now}
                     anew |= {"fingerprint": chunk.fingerprint, "records": chunk.records}

@@ -155,9 +155,11 @@ class InMemoryLedger:
             other = row.chunk
             if row.stage != work.stage or (other.entity, other.target) != (chunk.entity, chunk.target):
                 continue
-            if other.order < chunk.order and row.live(now) and row.horizon < number:
+            if other.id == chunk.id:
+                continue
+            if other.order <= chunk.order and row.live(now) and row.horizon < number:
                 raise ChunkBusy(f"chunk {other.id}, earlier in order, is still writing to {chunk.target}")
-            if other.order > chunk.order and self._validated.get(other.id, 0) > work.horizon:
+            if other.order >= chunk.order and self._validated.get(other.id, 0) > work.horizon:
                 raise ChunkBusy(
                     f"the losers of chunk {chunk.id} were named before chunk {other.id} was known"
                 )
