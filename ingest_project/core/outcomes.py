@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingest_project.core.model import Chunk, Counts
+from ingest_project.core.pressure import UNSEEN, Pressure
 
 SEALED, FAILED, BUSY, STOPPED = "sealed", "failed", "busy", "stopped"
 
@@ -22,6 +23,7 @@ class ChunkOutcome:
         fresh: What this attempt added to it (all zero when the chunk was sealed before).
         seconds: Duration of this attempt.
         reason: Why it is not sealed.
+        pressure: What was seen of memory meanwhile.
     """
 
     chunk: Chunk
@@ -31,6 +33,7 @@ class ChunkOutcome:
     fresh: Counts
     seconds: float
     reason: str = ""
+    pressure: Pressure = UNSEEN
 
     @property
     def retriable(self) -> bool:
@@ -48,6 +51,7 @@ class Summary:
     fresh: Counts
     seconds: float
     unsealed: tuple[ChunkOutcome, ...]
+    pressure: Pressure = UNSEEN
 
     @property
     def rate(self) -> float:
@@ -59,13 +63,21 @@ def summarize(outcomes: Iterable[ChunkOutcome]) -> Summary:
     """Add outcomes up; seconds add up as well (chunks of one worker run one after another)."""
     total, fresh, seconds, planned, chunks = Counts(), Counts(), 0.0, 0, 0
     unsealed: list[ChunkOutcome] = []
+    pressure = UNSEEN
     for outcome in outcomes:
         chunks += 1
         planned += outcome.chunk.records
         total, fresh = total + outcome.counts, fresh + outcome.fresh
         seconds += outcome.seconds
+        pressure |= outcome.pressure
         if outcome.state != SEALED:
             unsealed.append(outcome)
     return Summary(
-        chunks=chunks, planned=planned, counts=total, fresh=fresh, seconds=seconds, unsealed=tuple(unsealed)
+        chunks=chunks,
+        planned=planned,
+        counts=total,
+        fresh=fresh,
+        seconds=seconds,
+        unsealed=tuple(unsealed),
+        pressure=pressure,
     )

@@ -20,6 +20,8 @@ from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.engine import Engine, Parts
 from ingest_project.resources.index_destination import IndexDestination
 from ingest_project.resources.knobs import Knobs
+from ingest_project.resources.memory import watch
+from ingest_project.resources.places import Places
 from ingest_project.resources.planner import Planner
 from ingest_project.resources.reading import source_of
 from ingest_project.resources.standings import Standings
@@ -72,6 +74,8 @@ class Assembly:
                 standings=standings,
                 destinations=self._destinations(notes),
                 notes=notes,
+                memory=watch(self.knobs),
+                places=Places(self.knobs.places, self.knobs.limit),
             ),
             owner=self.owner,
             knobs=self.knobs,

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -24,6 +24,7 @@ from typing import Self
 from ingest_project.core.model import Chunk, Counts
 from ingest_project.core.outcomes import STOPPED, ChunkOutcome
 from ingest_project.core.ports import Progress
+from ingest_project.core.queueing import smaller_first
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.assembly import Assembly
 from ingest_project.resources.engine import Engine, quiet
@@ -32,16 +33,22 @@ from ingest_project.resources.standings import Standing
 LISTEN_SECONDS = 0.25
 PR_SET_PDEATHSIG = 1
 
-News = tuple[str, Chunk, int, Counts]
+News = tuple[str, Chunk, int, Counts] | str
+"""A durable step, or a sentence about the worker's memory."""
 
 
 class Crew:
-    """Workers for one entity; use as a context manager. ``engine`` is this process's own."""
+    """Workers for one entity; use as a context manager. ``engine`` is this process's own.
 
-    def __init__(self, assembly: Assembly) -> None:
-        self._assembly = assembly
+    Args:
+        tell: Told in sentences what memory presses to.
+    """
+
+    def __init__(self, assembly: Assembly, tell: Callable[[str], None] = lambda text: None) -> None:
+        self._assembly, self._tell = assembly, tell
         self._stack = ExitStack()
         self.engine = self._stack.enter_context(assembly.engine())
+        self.engine.memory.tell = tell
 
     def __enter__(self) -> Self:
         return self
@@ -56,11 +63,12 @@ class Crew:
         return self.engine.ledger
 
     def run(self, stage: str, chunks: Sequence[Chunk], progress: Progress = quiet) -> Iterator[ChunkOutcome]:
-        """Take chunks through ``stage``; outcomes come as the chunks end."""
-        workers = min(self._assembly.knobs.workers, len(chunks))
+        """Take chunks through ``stage``, those of smaller files first; outcomes come as the chunks end."""
+        queue = smaller_first(chunks)
+        workers = min(self._assembly.knobs.workers, len(queue))
         if workers <= 1:
-            return self.engine.run(stage, chunks, progress)
-        return self._spread(stage, chunks, progress, workers)
+            return self.engine.run(stage, queue, progress)
+        return self._spread(stage, queue, progress, workers)
 
     def _spread(
         self, stage: str, chunks: Sequence[Chunk], progress: Progress, workers: int
@@ -79,7 +87,7 @@ class Crew:
             pending = set(tasks)
             while pending:
                 done, pending = wait(pending, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
-                _tell(news, progress)
+                _pass_on(news, progress, self._tell)
                 self.engine.keep(run)
                 for task in done:
                     outcome = _outcome(task, stage, tasks[task])
@@ -102,10 +110,14 @@ def _outcome(task: Future[ChunkOutcome], stage: str, chunk: Chunk) -> ChunkOutco
         )
 
 
-def _tell(news: Queue[News], progress: Progress) -> None:
+def _pass_on(news: Queue[News], progress: Progress, tell: Callable[[str], None]) -> None:
     try:
         while True:
-            progress(*news.get_nowait())
+            one = news.get_nowait()
+            if isinstance(one, str):
+                tell(one)
+            else:
+                progress(*one)
     except Empty:
         return
 
@@ -120,6 +132,7 @@ class _Worker:
 def _start(assembly: Assembly, news: Queue[News], parent: int) -> None:
     _end_with(parent)
     _Worker.engine, _Worker.news = assembly.engine(), news
+    _Worker.engine.memory.tell = news.put
 
 
 def _attempt(stage: str, chunk: Chunk, standing: Standing | None) -> ChunkOutcome:

@@ -34,6 +34,10 @@ class Limits:
     memory_bytes: int
     workers: int
     lease_seconds: float
+    files_at_once: int
+    memory_budget: int
+    memory_every: float
+    batch_rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +291,10 @@ def _limits(read: Reader) -> Limits:
         memory_bytes=read.count("INGEST_MEMORY_MB", 8, 1024 * 1024) * 1024 * 1024,
         workers=read.count("INGEST_WORKERS", 1, 256),
         lease_seconds=read.number("INGEST_LEASE_SECONDS", 5, 86_400),
+        files_at_once=read.count("INGEST_FILES_AT_ONCE", 1, 256),
+        memory_budget=read.count("INGEST_MEMORY_BUDGET_MB", 64, 1024 * 1024) * 1024 * 1024,
+        memory_every=read.number("INGEST_MEMORY_CHECK_SECONDS", 0, 3600),
+        batch_rows=read.count("INGEST_BATCH_ROWS", 1, 100_000),
     )
 
 

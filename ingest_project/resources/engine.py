@@ -8,34 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ingest_project.core.entity import EntitySpec
-from ingest_project.core.errors import (
-    ChunkBusy,
-    LeaseLost,
-    PermanentFailure,
-    TransientFailure,
-)
 from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.loading import Loader, LoadResult, LoadSettings
 from ingest_project.core.model import Chunk, Counts, KeySchema, Work
-from ingest_project.core.outcomes import BUSY, FAILED, SEALED, STOPPED, ChunkOutcome
+from ingest_project.core.outcomes import FAILED, SEALED, ChunkOutcome
 from ingest_project.core.ports import Progress, Sink
+from ingest_project.core.pressure import MemoryWatch
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.streaming import PartStream
 from ingest_project.core.validating import Validator, ValidatorSettings
 from ingest_project.formats.bulk import key_reader
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
+from ingest_project.resources.abreast import in_tasks, in_threads
+from ingest_project.resources.attempting import Attempts
 from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.knobs import Knobs
+from ingest_project.resources.places import Places
 from ingest_project.resources.stage_run import StageRun
 from ingest_project.resources.standings import Standings
 from ingest_project.sinks.parts import ObjectPartStore
@@ -60,6 +59,8 @@ class Parts:
         standings: Names the records that later ones supersede.
         destinations: Stage -> store.
         notes: What went otherwise than asked for and stopped nothing.
+        memory: How much may be taken at once.
+        places: How many chunks may be worked on at once on this host.
     """
 
     ledger: SqlLedger
@@ -69,6 +70,8 @@ class Parts:
     standings: Standings
     destinations: dict[str, Destination]
     notes: list[str] = field(default_factory=list)
+    memory: MemoryWatch = field(default_factory=MemoryWatch)
+    places: Places = field(default_factory=lambda: Places(None, 1))
 
 
 class Engine:
@@ -94,10 +97,19 @@ class Engine:
         self.ledger, self.source, self.parts = parts.ledger, parts.source, parts.parts
         self.standings, self.destinations = parts.standings, parts.destinations
         self._upkeep, self.notes = parts.upkeep, parts.notes
+        self.memory = parts.memory
         self._clock, self._rng = clock, rng or Random()
         self._runner = asyncio.Runner(loop_factory=event_loop_factory())
         self._loaders: dict[tuple[str, str], tuple[Sink, Loader]] = {}
         self._runs: list[StageRun] = []
+        self._opening = asyncio.Lock()
+        self._attempts = Attempts(
+            ledger=self.ledger,
+            places=parts.places,
+            memory=self.memory,
+            clock=clock,
+            patience=BUSY_PATIENCE * knobs.lease_seconds,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +124,7 @@ class Engine:
         self._runner.close()
 
     def run(self, stage: str, chunks: Sequence[Chunk], progress: Progress = quiet) -> Iterator[ChunkOutcome]:
-        """Take chunks through ``stage`` in order; one that fails does not keep the next from its turn.
+        """Take chunks through ``stage``, some at once, begun in order; none keeps another from its turn.
 
         Raises:
             CountLost: A count does not add up: a defect, so nothing goes on.
@@ -120,10 +132,18 @@ class Engine:
         if stage != "validated":
             self.standings.prepare(chunks)
         with self.running(stage, chunks) as run:
-            for chunk in chunks:
-                outcome = self.attempt(stage, chunk, progress)
+            for outcome in self._abreast(stage, chunks, progress):
                 run.saw(outcome)
                 yield outcome
+
+    def _abreast(self, stage: str, chunks: Sequence[Chunk], progress: Progress) -> Iterator[ChunkOutcome]:
+        """Validation blocks on files and stores, delivery waits for answers in one event loop."""
+        count = min(self.knobs.at_once, len(chunks))
+        if count <= 1:
+            return (self.attempt(stage, chunk, progress) for chunk in chunks)
+        if stage == "validated":
+            return in_threads(partial(self.attempt, stage), chunks, count, progress)
+        return in_tasks(self._runner, lambda chunk: self._attempt(stage, chunk, progress), chunks, count)
 
     @contextmanager
     def running(self, stage: str, chunks: Sequence[Chunk]) -> Iterator[StageRun]:
@@ -162,21 +182,12 @@ class Engine:
 
     def attempt(self, stage: str, chunk: Chunk, progress: Progress = quiet) -> ChunkOutcome:
         """One chunk through one stage; what went wrong is in the outcome."""
-        started = self._clock()
-        deadline = started + BUSY_PATIENCE * self.knobs.lease_seconds
-        while True:
-            try:
-                if stage == "validated":
-                    return self._validate(chunk, progress)
-                return self._runner.run(self._deliver(stage, chunk, progress))
-            except ChunkBusy as error:
-                if self._clock() >= deadline:
-                    return self._ended(stage, chunk, BUSY, started, str(error))
-                time.sleep(0.5)
-            except (TransientFailure, LeaseLost) as error:
-                return self._ended(stage, chunk, STOPPED, started, str(error))
-            except (PermanentFailure, OSError) as error:
-                return self._ended(stage, chunk, FAILED, started, str(error))
+        if stage != "validated":
+            return self._runner.run(self._attempt(stage, chunk, progress))
+        return self._attempts.blocking(stage, chunk, lambda: self._validate(chunk, progress))
+
+    def _attempt(self, stage: str, chunk: Chunk, progress: Progress) -> Coroutine[Any, Any, ChunkOutcome]:
+        return self._attempts.waiting(stage, chunk, lambda: self._deliver(stage, chunk, progress))
 
     def differences(self, stage: str, chunk: Chunk, lines: Sequence[bytes]) -> list[str]:
         """Read these records back from the stage's target; one text for each that is missing or not equal."""
@@ -193,7 +204,7 @@ class Engine:
             raise TypeError(f"{table!r} has no keys")
         return self._runner.run(table.keys_of(target, wanted))
 
-    def _validate(self, chunk: Chunk, progress: Progress) -> ChunkOutcome:
+    def _validate(self, chunk: Chunk, progress: Progress) -> LoadResult:
         self._reopen(chunk)
         validator = Validator(
             source=self.source,
@@ -202,8 +213,9 @@ class Engine:
             ledger=self.ledger,
             clock=self._clock,
             settings=ValidatorSettings(part_bytes=self.knobs.part_bytes, lease=self.knobs.lease_seconds),
+            memory=self.memory,
         )
-        return _outcome(chunk, "validated", validator.validate(chunk, self.owner, progress))
+        return validator.validate(chunk, self.owner, progress)
 
     def _reopen(self, chunk: Chunk) -> None:
         """Validated records that are no longer in the store count as not validated."""
@@ -211,7 +223,7 @@ class Engine:
         if known is not None and known.state in (SEALED, FAILED) and self.parts.gone(chunk):
             self._upkeep.start_anew([chunk], now=time.time(), stage="validated")
 
-    async def _deliver(self, stage: str, chunk: Chunk, progress: Progress) -> ChunkOutcome:
+    async def _deliver(self, stage: str, chunk: Chunk, progress: Progress) -> LoadResult:
         destination = self.destinations[stage]
         sink, loader = await self._loader(stage, chunk)
         standing = self.standings.of(chunk)
@@ -231,7 +243,7 @@ class Engine:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
         self.standings.forget(chunk)
-        return _outcome(chunk, stage, result)
+        return result
 
     async def _keep(self) -> None:
         while self._runs:
@@ -241,11 +253,12 @@ class Engine:
 
     async def _loader(self, stage: str, chunk: Chunk) -> tuple[Sink, Loader]:
         """One loader for each target: window and budget live as long as the engine does."""
-        known = self._loaders.get((stage, chunk.target))
-        if known is None:
-            sink = await self.destinations[stage].open(chunk.target, chunk.keys)
-            known = self._loaders[(stage, chunk.target)] = (sink, self._make_loader(sink))
-        return known
+        async with self._opening:
+            known = self._loaders.get((stage, chunk.target))
+            if known is None:
+                sink = await self.destinations[stage].open(chunk.target, chunk.keys)
+                known = self._loaders[(stage, chunk.target)] = (sink, self._make_loader(sink))
+            return known
 
     def _make_loader(self, sink: Sink) -> Loader:
         knobs = self.knobs
@@ -253,12 +266,13 @@ class Engine:
             sink=sink,
             ledger=self.ledger,
             retry=self._retry(),
-            budget=MemoryBudget(knobs.memory_bytes),
+            budget=MemoryBudget(knobs.memory_bytes, share=lambda: self.memory.share),
             governor=RateGovernor(self._clock, most=knobs.in_flight),
             clock=self._clock,
             sleep=asyncio.sleep,
             rng=self._rng,
             settings=LoadSettings(lease=knobs.lease_seconds),
+            memory=self.memory,
         )
 
     def _retry(self) -> RetryPolicy:
@@ -266,32 +280,6 @@ class Engine:
         return RetryPolicy(
             attempts=knobs.attempts, base=knobs.base_seconds, factor=knobs.factor, cap=knobs.cap_seconds
         )
-
-    def _ended(self, stage: str, chunk: Chunk, state: str, started: float, reason: str) -> ChunkOutcome:
-        """An attempt that raised: the counts are what the ledger has."""
-        rows = self.ledger.status(chunk.entity, chunk.date)
-        known = [row.counts for row in rows if row.chunk_id == chunk.id and row.stage == stage]
-        return ChunkOutcome(
-            chunk=chunk,
-            stage=stage,
-            state=state,
-            counts=known[0] if known else Counts(),
-            fresh=Counts(),
-            seconds=self._clock() - started,
-            reason=reason,
-        )
-
-
-def _outcome(chunk: Chunk, stage: str, result: LoadResult) -> ChunkOutcome:
-    return ChunkOutcome(
-        chunk=chunk,
-        stage=stage,
-        state=SEALED if result.sealed else FAILED,
-        counts=result.counts,
-        fresh=result.new,
-        seconds=result.seconds,
-        reason=result.reason,
-    )
 
 
 def event_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -4,7 +4,9 @@ decided here."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from ingest_project.core.pressure import MemoryPolicy
 from ingest_project.resources.deployments import Settings
 
 
@@ -20,6 +22,9 @@ class Knobs:
         attempts, base_seconds, factor, cap_seconds: See core.retrying.RetryPolicy.
         part_bytes: Uncompressed size of one validated part.
         min_chunk_bytes: No file is cut into chunks smaller than this.
+        at_once: Chunks worked on at once in one process, and on this host in all.
+        places: Folder of the host's places (resources.places); None counts this process alone.
+        memory_budget, memory_every, batch_rows: See core.pressure.MemoryPolicy.
     """
 
     in_flight: int
@@ -32,6 +37,20 @@ class Knobs:
     cap_seconds: float = 30.0
     part_bytes: int = 16 * 2**20
     min_chunk_bytes: int = 8 * 2**20
+    at_once: int = 1
+    places: Path | None = None
+    memory_budget: int = 1024 * 2**20
+    memory_every: float = 10.0
+    batch_rows: int = 1000
+
+    @property
+    def memory(self) -> MemoryPolicy:
+        return MemoryPolicy(budget=self.memory_budget, every=self.memory_every, rows=self.batch_rows)
+
+    @property
+    def limit(self) -> int:
+        """Chunks worked on at once on this host, in all."""
+        return max(self.at_once, self.workers)
 
 
 def knobs_of(settings: Settings) -> Knobs:
@@ -44,4 +63,9 @@ def knobs_of(settings: Settings) -> Knobs:
         attempts=settings.retry.attempts,
         base_seconds=settings.retry.base,
         cap_seconds=settings.retry.cap,
+        at_once=settings.limits.files_at_once,
+        places=settings.home / "places",
+        memory_budget=settings.limits.memory_budget,
+        memory_every=settings.limits.memory_every,
+        batch_rows=settings.limits.batch_rows,
     )

@@ -3,6 +3,7 @@ account."""
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 from pathlib import Path
 
@@ -19,9 +20,20 @@ def peak_rss() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def tree_rss() -> int:
-    """Resident bytes of this process and its children now."""
+def own_rss() -> int:
+    """Resident bytes of this process now."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def tree_rss(*, of_parent: bool = False) -> int:
+    """Resident bytes of this process and its children now.
+
+    Args:
+        of_parent: In a worker process: of the process that started it, and of all its children.
+    """
     me = psutil.Process()
+    if of_parent and multiprocessing.parent_process() is not None:
+        me = me.parent() or me
     total: int = me.memory_info().rss
     for child in me.children(recursive=True):
         try:

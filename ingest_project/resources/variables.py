@@ -118,7 +118,21 @@ VARIABLES: tuple[Variable, ...] = (
         ("INGEST_OPENSEARCH_BATCH_KB", "5120", "", "KiB a bulk request; one larger document goes alone."),
         ("INGEST_IN_FLIGHT", "48", "", "Requests in flight at most, for each loader."),
         ("INGEST_MEMORY_MB", "32", "", "MiB of items held at most, for each loader."),
-        ("INGEST_WORKERS", "1", "", "Processes over the chunks of a load."),
+        (
+            "INGEST_FILES_AT_ONCE",
+            "5",
+            "",
+            "Files worked on at once: `ingest load`, the runs of Dagster and its pool `ingest_files`.",
+        ),
+        ("INGEST_WORKERS", "1", "", "Processes over the chunks of a load, one chunk each at a time."),
+        (
+            "INGEST_MEMORY_BUDGET_MB",
+            "1024",
+            "",
+            "MiB a load may use: at 40, 60, 80 % of it less is taken at once, at 90 % nothing.",
+        ),
+        ("INGEST_MEMORY_CHECK_SECONDS", "10", "", "Seconds between looks at the memory in use."),
+        ("INGEST_BATCH_ROWS", "1000", "", "Rows taken at once while no memory presses."),
         ("INGEST_LEASE_SECONDS", "60", "", "How long a claimed chunk stays claimed without progress."),
     ),
     *_group(

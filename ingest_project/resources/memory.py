@@ -1,0 +1,33 @@
+"""Readings of memory by psutil, and the watch of a process over them. What they mean is core.pressure's to
+say."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+
+from ingest_project.core.pressure import MemoryWatch
+from ingest_project.resources.knobs import Knobs
+from ingest_project.resources.process import own_rss, tree_rss
+
+
+def watch(knobs: Knobs) -> MemoryWatch:
+    """The budget is one load's: with several processes each looks at all of them."""
+    return MemoryWatch(
+        policy=knobs.memory, reading=own_rss if knobs.workers <= 1 else family_rss, relieve=give_back
+    )
+
+
+def family_rss() -> int:
+    """Resident bytes of the process that started the load and of all its workers."""
+    return tree_rss(of_parent=True)
+
+
+def give_back() -> None:
+    """Free what nobody refers to, and hand free pages of the C library's heap to the system (glibc)."""
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
