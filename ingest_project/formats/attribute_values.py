@@ -9,7 +9,7 @@ from typing import TypeAlias
 from ingest_project.core.model import KeySchema
 from ingest_project.formats.json_tree import Refused
 from ingest_project.formats.keys import PARTITION_KEY_BYTES, SORT_KEY_BYTES, KeyPart, number_part
-from ingest_project.formats.numbers import fault
+from ingest_project.formats.numbers import MAX_DIGITS, fault
 from ingest_project.formats.typed_values import KINDS, MAX_LEVELS, check_name
 
 Value: TypeAlias = "str | Decimal | int | bool | list[Value] | dict[str, Value] | None"
@@ -58,7 +58,9 @@ def typed_value(value: Value, level: int = 1) -> Typed:
 def number_text(value: int | Decimal) -> str:
     """The number as DynamoDB's N, digit for digit. Raises Refused."""
     text = str(value)
-    if reason := fault(text.encode()):
+    # So few digits without an exponent are within every limit.
+    plain = len(text) <= MAX_DIGITS and text.replace(".", "", 1).lstrip("-").isdigit()
+    if not plain and (reason := fault(text.encode())):
         raise Refused(reason)
     return text
 

@@ -93,7 +93,7 @@ def fit(header: Sequence[str], delimiter: str, layout: Layout) -> Fit:
     """Look up each heading of a header."""
     known = layout.headings()
     columns = tuple(known.get(heading(text), "") for text in header)
-    ignored = tuple(text for text, name in zip(header, columns, strict=True) if not name)
+    ignored = tuple(text for text, name in zip(header, columns, strict=True) if text.strip() and not name)
     return Fit(layout=layout, delimiter=delimiter, columns=columns, ignored=ignored)
 
 
@@ -108,10 +108,8 @@ def best(candidates: Sequence[Fit]) -> Fit:
         raise UnknownHeader(_lacking(candidates))
     chosen = max(whole, key=lambda candidate: candidate.found)
     if chosen.doubled:
-        names = ", ".join(chosen.doubled)
-        raise UnknownHeader(
-            f"a header of layout {chosen.layout.name} with each column once, not twice {names}"
-        )
+        twice = ", ".join(chosen.doubled)
+        raise UnknownHeader(f"a header of layout {chosen.layout.name} with each column once; twice: {twice}")
     return chosen
 
 

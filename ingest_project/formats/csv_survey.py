@@ -16,6 +16,8 @@ from ingest_project.formats.window import Damaged, Window
 HEADER_LIMIT = 64 << 10
 """Bytes of a header, at most."""
 
+UTF_8, LATIN_1, WINDOWS = "utf-8", "latin-1", "cp1252"
+
 _BOM = b"\xef\xbb\xbf"
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _CONTROLS = bytes(range(0x80, 0xA0))
@@ -40,18 +42,17 @@ class Evidence:
         for raw in raws:
             if raw.isascii():
                 continue
-            try:
-                raw.decode()
+            if _is_utf_8(raw):
                 self._good += 1
-            except UnicodeDecodeError:
+            else:
                 self._bad += 1
                 self._controls = self._controls or len(raw.translate(None, _CONTROLS)) < len(raw)
 
     @property
     def encoding(self) -> str:
         if self._certain or self._good > self._bad or not self._bad:
-            return "utf-8"
-        return "cp1252" if self._controls else "latin-1"
+            return UTF_8
+        return WINDOWS if self._controls else LATIN_1
 
 
 def survey_rows(
@@ -135,7 +136,7 @@ def _header(head: bytes, start: int, layouts: Sequence[Layout]) -> Fit:
         for layout in layouts
     ]
     if not candidates:
-        raise UnknownHeader("a header")
+        raise UnknownHeader("a header; the file is empty")
     return best(candidates)
 
 
@@ -145,11 +146,19 @@ def _first_row(head: bytes, start: int, delimiter: str) -> list[str] | None:
     if raw is None:
         return None
     try:
-        return splitter(delimiter)(raw.decode("utf-8", "replace"))
+        return splitter(delimiter)(raw.decode(UTF_8 if _is_utf_8(raw) else LATIN_1))
     except OpenQuote:
         return None
 
 
+def _is_utf_8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _unreadable(fault: Fault) -> Survey:
-    shape = RowShape(delimiter=DELIMITERS[0], encoding="utf-8", layout="", columns=())
+    shape = RowShape(delimiter=DELIMITERS[0], encoding=UTF_8, layout="", columns=())
     return Survey(shape=str(shape), length=fault.offset, records=0, marks=(), end=0, metadata={}, fault=fault)
