@@ -12,10 +12,11 @@ import click
 
 from ingest_project.cli_bulk import bulk
 from ingest_project.cli_index import index
-from ingest_project.cli_ledger import rejections, status
+from ingest_project.cli_ledger import status
 from ingest_project.cli_load import load
 from ingest_project.cli_local import demo, doctor, down, services, up
 from ingest_project.cli_plan import plan
+from ingest_project.cli_rejections import rejections
 from ingest_project.core.errors import ConfigurationError, IngestError, RemoteWriteRefused
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -129,16 +130,21 @@ def rejections() -> None:
 @click.option("--file", "file", metavar="F", help="Of one file: its name, or any end of its address.")
 @click.option("--reason", metavar="R", help="Whose reason contains this text.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most.")
+@click.option("--all", "closed_too", is_flag=True, help="Also those that a replay closed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def list_rejections(file: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+def list_rejections(
+    file: str | None, reason: str | None, limit: int, closed_too: bool, as_json: bool
+) -> None:
     """List rejected records, by file and place in it."""
-    from ingest_project.ledgers.rejections import Selection
+    from ingest_project.ledgers.rejections import UNSETTLED, Selection
+
+    states = None if closed_too else UNSETTLED
 
     ledger = _ledger()
     try:
         uris = _uris(ledger, file)
         pages = [
-            ledger.dead_letters.list(Selection(uri=uri, reason=reason), limit=limit)
+            ledger.dead_letters.list(Selection(uri=uri, reason=reason, states=states), limit=limit)
             for uri in ([None] if uris is None else uris)
         ]
     finally:
@@ -168,7 +174,8 @@ def _uris(ledger: SqlLedger, file: str | None) -> list[str] | None:
 
 
 def _letter(letter: DeadLetter) -> dict[str, Any]:
-    names = ("entity", "stage", "date", "target", "uri", "ordinal", "offset", "key", "reason", "raw_bytes")
+    place = ("entity", "stage", "date", "target", "uri", "ordinal", "offset", "key", "reason", "raw_bytes")
+    names = (*place, "state", "replay", "closed", "closed_by")
     raw = letter.raw.decode("utf-8", "backslashreplace")
     return {"id": letter.id, **{name: getattr(letter, name) for name in names}, "raw": raw, "cut": letter.cut}
 
@@ -180,8 +187,16 @@ def _show_list(letters: Sequence[DeadLetter], limit: int) -> None:
         click.echo("No rejected record.")
         return
     columns = [("id", False), ("file", False), ("byte", True), ("key", False), ("reason", False)]
+    columns.append(("state", False))
     rows = [
-        [letter.id, name_of(letter.uri), f"{letter.offset:,}", letter.key[:40], letter.reason[:200]]
+        [
+            letter.id,
+            name_of(letter.uri),
+            f"{letter.offset:,}",
+            letter.key[:40],
+            letter.reason[:200],
+            letter.state,
+        ]
         for letter in letters
     ]
     table("", columns, rows)
@@ -210,6 +225,7 @@ def show_rejection(id: str) -> None:
         "key": letter.key or "none",
         "reason": letter.reason,
         "bytes": letter.raw_bytes,
+        "state": _settled(letter),
     }
     for name, value in facts.items():
         click.echo(f"{name + ':':8} {value}")
@@ -217,3 +233,10 @@ def show_rejection(id: str) -> None:
     click.echo(letter.raw.decode("utf-8", "backslashreplace"))
     if letter.cut:
         click.echo(f"[cut: the first {len(letter.raw):,} of {letter.raw_bytes:,} bytes are kept]")
+
+
+def _settled(letter: DeadLetter) -> str:
+    if letter.closed is None:
+        return letter.state
+    when = datetime.fromtimestamp(letter.closed, UTC).isoformat(timespec="seconds")
+    return f"{letter.state} by {letter.closed_by}, {when} (replay {letter.replay})"

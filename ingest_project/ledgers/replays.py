@@ -30,12 +30,23 @@ class Taking:
 
     Attributes:
         stage, ordinal: Which dead letter of the chunk at hand.
-        offset: Of the record in its file.
+        place: Ordinal of the record in its file's chunk; ``offset``: its byte in the file.
         raw: Its bytes as they are to be sent.
     """
 
     stage: str
     ordinal: int
+    place: int
+    offset: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayRecord:
+    """A record of a replay; ``place`` and ``offset`` as in Taking."""
+
+    ordinal: int
+    place: int
     offset: int
     raw: bytes
 
@@ -93,9 +104,10 @@ class Replays:
                 connection.execute(update(rejections).where(_named(origin, some)).values(taken))
         return made
 
-    def working(self, entity: str) -> Sequence[Replay]:
-        """Replays that were begun and not closed, the first begun first."""
-        return self._list(replays.c.entity == entity, replays.c.state == WORKING)
+    def working(self, entity: str | None = None) -> Sequence[Replay]:
+        """Replays that were begun and not closed, of an entity or of all, the first begun first."""
+        mine = [] if entity is None else [replays.c.entity == entity]
+        return self._list(replays.c.state == WORKING, *mine)
 
     def of_date(self, entity: str, date: str) -> Sequence[Replay]:
         """All replays of a date."""
@@ -106,18 +118,20 @@ class Replays:
         with self._db.reading() as connection:
             return set(connection.execute(select(replays.c.chunk)).scalars())
 
-    def records(self, number: int, after: int = 0) -> Iterator[tuple[int, int, bytes]]:
-        """(ordinal, offset, bytes) of the replay's records from ordinal ``after`` on, a page at a time."""
+    def records(self, number: int, after: int = 0) -> Iterator[Sequence[ReplayRecord]]:
+        """The replay's records from ordinal ``after`` on, a page at a time."""
         table = replay_records.c
+        columns = [table[name] for name in ReplayRecord.__slots__]
         while True:
-            query = select(table.ordinal, table.offset, table.raw).where(table.number == number)
-            query = query.where(table.ordinal >= after).order_by(table.ordinal).limit(RECORDS_AT_ONCE)
+            query = select(*columns).where(table.number == number, table.ordinal >= after)
             with self._db.reading() as connection:
-                found = [(row.ordinal, row.offset, bytes(row.raw)) for row in connection.execute(query)]
-            yield from found
+                rows = connection.execute(query.order_by(table.ordinal).limit(RECORDS_AT_ONCE)).mappings()
+                found = [ReplayRecord(**{**row, "raw": bytes(row["raw"])}) for row in rows]
+            if found:
+                yield found
             if len(found) < RECORDS_AT_ONCE:
                 return
-            after = found[-1][0] + 1
+            after = found[-1].ordinal + 1
 
     def close(self, number: int, chunk: str, *, by: str) -> Mapping[str, int]:
         """Settle the dead letters of a replay whose chunk is through all stages; how many of each state.
@@ -192,6 +206,7 @@ def _rows(number: int, first: int, takings: Sequence[Taking]) -> list[dict[str, 
             "ordinal": first + at,
             "stage": taking.stage,
             "letter": taking.ordinal,
+            "place": taking.place,
             "offset": taking.offset,
             "raw": taking.raw,
         }

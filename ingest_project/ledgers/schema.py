@@ -130,6 +130,7 @@ replay_records = Table(
     Column("ordinal", BigInteger, primary_key=True, autoincrement=False),
     Column("stage", _WORD, nullable=False),
     Column("letter", BigInteger, nullable=False),
+    Column("place", BigInteger, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("raw", LargeBinary, nullable=False),
 )

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, RowMapping, Select, Table, case, func, select
 
 from ingest_project.core.entity import REBUILDS
 from ingest_project.core.model import Counts
-from ingest_project.ledgers.schema import COUNTS, rejections, works
+from ingest_project.ledgers.rejections import UNSETTLED
+from ingest_project.ledgers.schema import COUNTS, rejections, replays, works
 
 REASONS = 20
 """So many reasons of a file are named, the most frequent; the others are summed under ``other``."""
@@ -25,7 +26,11 @@ _FILE = ("entity", "date", "uri", "target")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSummary:
-    """One stage of one file: chunks that the stage knows, how they stand, and what came of their records."""
+    """One stage of one file: chunks that the stage knows, how they stand, and what came of their records.
+
+    Attributes:
+        replayed: Of the records sent, those that a replay sent once more.
+    """
 
     chunks: int
     sealed: int
@@ -33,6 +38,7 @@ class StageSummary:
     records: int
     counts: Counts
     seconds: float
+    replayed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,8 @@ class FileSummary:
     """One file on its way to one target.
 
     Attributes:
-        read: Records that validation took from the file so far.
+        read: Records that validation took from the file so far; replayed ones count once.
+        rejected: Rejections that stand open, of all stages.
         stages: By stage name.
         reasons: Rejection reason -> how often, over all stages, most frequent first.
         failures: Reasons of failed chunks, each once.
@@ -80,6 +87,7 @@ def _stages(entity: str | None, date: str | None) -> Select[Any]:
         func.count().label("chunks"),
         func.sum(case((works.c.state == "sealed", 1), else_=0)).label("sealed"),
         func.sum(case((works.c.state == "failed", 1), else_=0)).label("failed"),
+        func.sum(case((works.c.chunk.in_(select(replays.c.chunk)), works.c.sent), else_=0)).label("replayed"),
         *sums,
     )
     return _within(query, works, entity, date).group_by(*file, works.c.stage).order_by(*file, works.c.stage)
@@ -90,6 +98,7 @@ def _reasons(connection: Connection, entity: str | None, date: str | None) -> di
     file = [rejections.c[name] for name in _FILE]
     number = func.count().label("number")
     query = _within(select(*file, rejections.c.reason, number), rejections, entity, date)
+    query = query.where(rejections.c.state.in_(UNSETTLED))
     query = query.group_by(*file, rejections.c.reason).order_by(*file, number.desc(), rejections.c.reason)
     named: dict[Any, dict[str, int]] = {}
     for row in connection.execute(query).mappings():
@@ -128,8 +137,8 @@ def _summary(
     return FileSummary(
         **dict(zip(_FILE, key, strict=True)),
         chunks=max(stage.chunks for stage in stages.values()),
-        read=validated.counts.sent if validated is not None else 0,
-        rejected=sum(stage.counts.rejected for stage in stages.values()),
+        read=validated.counts.sent - validated.replayed if validated is not None else 0,
+        rejected=sum(reasons.values()),
         stages=stages,
         reasons=reasons,
         failures=failures,
@@ -146,4 +155,5 @@ def _stage(row: RowMapping) -> StageSummary:
         records=int(row["records"]),
         counts=Counts(**{name: int(row[name]) for name in COUNTS}),
         seconds=float(row["seconds"]),
+        replayed=int(row["replayed"]),
     )

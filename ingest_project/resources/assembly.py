@@ -24,6 +24,7 @@ from ingest_project.resources.memory import watch
 from ingest_project.resources.places import Places
 from ingest_project.resources.planner import Planner
 from ingest_project.resources.reading import source_of
+from ingest_project.resources.replaying.plans import ReplayedPlans
 from ingest_project.resources.standings import Standings
 from ingest_project.sinks.aliases import MARK_REBUILDS
 from ingest_project.sinks.parts import LocalPartStore, ObjectPartStore, S3PartStore
@@ -117,10 +118,13 @@ def part_store(settings: Settings) -> ObjectPartStore:
 
 
 def plan_store(settings: Settings) -> PlanStore:
-    """Where plans lie in this deployment: beside the parts."""
+    """Where plans lie in this deployment: beside the parts. The ledger's replays are in them."""
+    stored: PlanStore
     if settings.part_store == "local":
-        return LocalPlanStore(settings.home / "parts")
-    return S3PlanStore(s3_client(settings), settings.bucket, settings.prefix)
+        stored = LocalPlanStore(settings.home / "parts")
+    else:
+        stored = S3PlanStore(s3_client(settings), settings.bucket, settings.prefix)
+    return ReplayedPlans(stored, SqlLedger(settings.ledger_url).replays)
 
 
 def _stored_rivals(plans: PlanStore, entity: str, day: str, target: str) -> Iterable[Chunk]:

@@ -35,6 +35,7 @@ from ingest_project.resources.attempting import Attempts
 from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.knobs import Knobs
 from ingest_project.resources.places import Places
+from ingest_project.resources.replaying.reading import reading_of
 from ingest_project.resources.stage_run import StageRun
 from ingest_project.resources.standings import Standings
 from ingest_project.sinks.parts import ObjectPartStore
@@ -206,9 +207,10 @@ class Engine:
 
     def _validate(self, chunk: Chunk, progress: Progress) -> LoadResult:
         self._reopen(chunk)
+        source, admission = reading_of(self.spec, self.source, self.ledger.replays, chunk)
         validator = Validator(
-            source=self.source,
-            admission=self.spec.admission,
+            source=source,
+            admission=admission,
             parts=self.parts,
             ledger=self.ledger,
             clock=self._clock,

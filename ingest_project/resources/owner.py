@@ -22,6 +22,15 @@ def new_owner() -> str:
     return f"{_WORD} {platform.node()} {me.pid} {me.create_time():.2f} {uuid.uuid4().hex[:8]}"
 
 
+def this_user() -> str:
+    """``name@host`` of whoever runs this process."""
+    try:
+        name = psutil.Process(os.getpid()).username()
+    except KeyError:
+        name = str(os.getuid())
+    return f"{name}@{platform.node()}"
+
+
 def is_dead(owner: str) -> bool:
     """Whether the owner was a process of this host that has ended."""
     words = owner.split(" ")

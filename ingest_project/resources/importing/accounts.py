@@ -14,7 +14,8 @@ from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import BadInput, IngestError
 from ingest_project.core.model import Chunk, ChunkPlan, Counts, KeySchema
 from ingest_project.core.outcomes import SEALED, ChunkOutcome
-from ingest_project.ledgers.rejections import DeadLetters, Selection
+from ingest_project.core.replaying import is_replay
+from ingest_project.ledgers.rejections import UNSETTLED, DeadLetters, Selection
 from ingest_project.ledgers.upkeep import Standing, Upkeep
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.destinations import Destination, TableDestination
@@ -131,17 +132,26 @@ class Accounts:
             table=target,
             index=index_of(self.settings, self.index, target) if INDEX in self.stages else "",
             chunks=len(chunks),
-            read=validated.sent,
+            read=sum(self._counts(chunk, VALIDATED).sent for chunk in chunks if not is_replay(chunk)),
             valid=validated.written,
             written=table.written,
             indexed=index.written,
             superseded=table.superseded,
             unchanged=table.unchanged,
-            rejected=validated.rejected + table.rejected + index.rejected,
+            rejected=self._rejected(chunks),
             reasons=self._reasons(chunks),
             error=self._errors.get(uri, "") or _fault(chunks),
             loaded_before=all(chunk.id in self._complete for chunk in chunks),
             seconds=round(self._seconds[uri], 3),
+        )
+
+    def _rejected(self, chunks: Sequence[Chunk]) -> int:
+        """Rejections that no replay has settled."""
+        return sum(
+            self.letters.count(Selection(chunk_id=chunk.id, stage=stage, states=UNSETTLED))
+            for chunk in chunks
+            for stage in (VALIDATED, *self.stages)
+            if self._counts(chunk, stage).rejected
         )
 
     def _reasons(self, chunks: Sequence[Chunk]) -> Mapping[str, int]:
@@ -149,7 +159,7 @@ class Accounts:
         for chunk in chunks:
             for stage in (VALIDATED, *self.stages):
                 if self._counts(chunk, stage).rejected:
-                    mine = Selection(chunk_id=chunk.id, stage=stage)
+                    mine = Selection(chunk_id=chunk.id, stage=stage, states=UNSETTLED)
                     found.update(dict(self.letters.reasons(mine, limit=REASONS)))
         return dict(found.most_common(REASONS))
 

@@ -26,6 +26,7 @@ from ingest_project.resources.owner import is_dead, new_owner
 from ingest_project.resources.planner import PlanOutcome
 from ingest_project.resources.process import peak_rss
 from ingest_project.resources.reading import source_of
+from ingest_project.resources.replaying.plans import joined
 
 LEDGER_NAME, LEDGER_DATE = "load", "cli"
 """Entity and date under which the ledger keeps what was imported without Dagster."""
@@ -142,8 +143,8 @@ class _Call:
         if planned.plan != known:
             scratch.keep_plan(planned.plan)
         refused = {**bound.refused, **planned.refused}
-        plan = only(planned.plan, bound.tables.keys() - refused.keys())
         upkeep, ledger = Upkeep(self._settings.ledger_url), SqlLedger(self._settings.ledger_url)
+        plan = joined(only(planned.plan, bound.tables.keys() - refused.keys()), ledger.replays)
         accounts = Accounts(
             settings=self._settings,
             spec=self._spec,

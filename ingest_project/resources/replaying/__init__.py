@@ -1,0 +1,1 @@
+"""Refused records once more: corrected, or admitted by a contract that was mended since."""
