@@ -1,0 +1,184 @@
+"""OrderPass: one date's touched orders, slot by slot of the order space, to the OrderSink. No Dagster."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+
+from ingest_project.core.delivering import Sleep
+from ingest_project.core.errors import ChunkBusy
+from ingest_project.core.governing import RateGovernor
+from ingest_project.core.limits import MemoryBudget
+from ingest_project.core.loading import Loader, LoadSettings
+from ingest_project.core.model import Chunk, Claim, Counts, FileRange, KeySchema, Work, WorkStatus
+from ingest_project.core.ports import Clock, Ledger, PartStore, Progress
+from ingest_project.core.retrying import RetryPolicy
+from ingest_project.entities.dropship.posting import OrderSink, Shelf, SlotLock
+from ingest_project.entities.dropship.touched import SLOTS, IdStream, order_ids, published
+from ingest_project.resources.knobs import Knobs
+from ingest_project.sinks.spills import Spills
+
+STAGE, LOCK = "orders", "orders-lock"
+ENTITY = "dropship-orders"
+"""Under this name the ledger keeps the slots of the order space."""
+
+HOLD_BYTES = 8 << 20
+"""Of ids that are sorted; those of a date beyond it lie on the disk meanwhile."""
+
+SPACE = KeySchema(parts=(("kode_pesanan", "S"),))
+ENDED = ("sealed", "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassReport:
+    """What a pass did: ids by outcome over all slots; ``fresh`` is this attempt's share."""
+
+    counts: Counts = field(default_factory=Counts)
+    fresh: Counts = field(default_factory=Counts)
+    slots: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: PassReport) -> PassReport:
+        return PassReport(
+            counts=self.counts + other.counts,
+            fresh=self.fresh + other.fresh,
+            slots=self.slots + other.slots,
+            seconds=self.seconds + other.seconds,
+        )
+
+
+def loaded(chunks: Sequence[Chunk], rows: Sequence[WorkStatus]) -> list[Chunk]:
+    """The chunks whose lines are in the table, as far as they are good."""
+    done = {row.chunk_id for row in rows if row.stage == "table" and row.state in ENDED}
+    return [chunk for chunk in chunks if chunk.id in done]
+
+
+def generation(rows: Sequence[WorkStatus]) -> str:
+    """Names what the table holds of a date: with more lines there the orders are another piece of work."""
+    words = [
+        f"{row.chunk_id}.{row.state}.{row.counts.sent}"
+        for row in rows
+        if row.stage == "table" and row.state in ENDED
+    ]
+    return hashlib.sha256("\0".join(sorted(words)).encode()).hexdigest()[:24]
+
+
+class OrderPass:
+    """Makes the books of the orders that some chunks touch.
+
+    A slot that was finished in an earlier attempt is not done again; one that was begun goes on. Two passes,
+    of whatever dates, are never in one slot at once.
+
+    Memory: HOLD_BYTES of ids and what the Loader's budget allows.
+
+    Args:
+        owner: Who claims.
+        folder: For ids that wait on the disk; emptied at the end.
+    """
+
+    def __init__(
+        self,
+        *,
+        shelf: Shelf,
+        ledger: Ledger,
+        parts: PartStore,
+        owner: str,
+        knobs: Knobs,
+        folder: Path,
+        clock: Clock,
+        rng: Random,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._shelf, self._ledger, self._parts, self._owner = shelf, ledger, parts, owner
+        self._knobs, self._folder, self._clock, self._sleep, self._rng = knobs, folder, clock, sleep, rng
+        self._budget = MemoryBudget(knobs.memory_bytes)
+        self._governor = RateGovernor(clock, most=knobs.in_flight)
+
+    async def run(
+        self, day: str, mark: str, chunks: Sequence[Chunk], progress: Progress | None = None
+    ) -> PassReport:
+        """All slots of one date.
+
+        Args:
+            mark: The date's ``generation``; a pass over the same one is not repeated.
+
+        Raises:
+            TransientFailure, LeaseLost: What is done is in the ledger, the same call goes on.
+            PermanentFailure: The tables cannot be written.
+        """
+        started, report = self._clock(), PassReport()
+        spills = Spills(self._folder, SLOTS, hold=HOLD_BYTES)
+        try:
+            await asyncio.to_thread(spills.fill, order_ids(self._parts, published(self._parts, chunks)))
+            for slot, bucket in enumerate(spills.buckets):
+                if bucket.records:
+                    work = slot_chunk(day, slot, mark, bucket.records)
+                    report = await self._slot(report, work, IdStream(spills=spills, slot=slot), progress)
+        finally:
+            spills.discard()
+        return replace(report, seconds=self._clock() - started)
+
+    async def _slot(
+        self, report: PassReport, chunk: Chunk, ids: IdStream, progress: Progress | None
+    ) -> PassReport:
+        held = await self._take(lock_chunk(chunk.slot))
+        try:
+            lock = SlotLock(self._ledger, held, lease=self._knobs.lease_seconds, clock=self._clock)
+            sink = OrderSink(self._shelf, lock)
+            work = Work(chunk=chunk, stage=STAGE, identity=await sink.identity())
+            result = await self._loader(sink).load(work, ids, self._owner, progress)
+        finally:
+            await asyncio.to_thread(self._ledger.release, held, "")
+        return report + PassReport(counts=result.counts, fresh=result.new, slots=1)
+
+    async def _take(self, chunk: Chunk) -> Claim:
+        """The slot, when whoever has it is through or dead: at the latest when two leases have passed."""
+        work, lease = Work(chunk=chunk, stage=LOCK, identity=LOCK), self._knobs.lease_seconds
+        deadline = self._clock() + 2 * lease
+        while True:
+            try:
+                return await asyncio.to_thread(self._ledger.claim, work, owner=self._owner, lease=lease)
+            except ChunkBusy:
+                if self._clock() >= deadline:
+                    raise
+            await self._sleep(0.5)
+
+    def _loader(self, sink: OrderSink) -> Loader:
+        knobs = self._knobs
+        return Loader(
+            sink=sink,
+            ledger=self._ledger,
+            retry=RetryPolicy(
+                attempts=knobs.attempts, base=knobs.base_seconds, factor=knobs.factor, cap=knobs.cap_seconds
+            ),
+            budget=self._budget,
+            governor=self._governor,
+            clock=self._clock,
+            sleep=self._sleep,
+            rng=self._rng,
+            settings=LoadSettings(lease=knobs.lease_seconds),
+        )
+
+
+def slot_chunk(day: str, slot: int, mark: str, records: int) -> Chunk:
+    """The work of one slot of one date. Its target is its own: there is no order among slots."""
+    return Chunk(
+        entity=ENTITY,
+        date=day,
+        slot=slot,
+        target=f"{STAGE}@{day}/{slot:02d}",
+        keys=SPACE,
+        range=FileRange(uri=f"{STAGE}:{slot:02d}", etag=mark, start=0, end=0),
+        shape=STAGE,
+        compression="",
+        records=records,
+    )
+
+
+def lock_chunk(slot: int) -> Chunk:
+    """What stands in the ledger for a slot of the order space; of no date."""
+    return replace(slot_chunk("", slot, LOCK, 0), target=f"{LOCK}/{slot:02d}")
