@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
@@ -29,11 +29,16 @@ it follows a load that Dagster cut short because a slot's validation failed."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """A run to be launched. ``run_key`` is idempotent: Dagster launches one run for it, whoever asks
-    again."""
+    again.
+
+    Attributes:
+        size: Bytes of the request's files; smaller ones go first.
+    """
 
     request: str
     phase: str
     date: str
+    size: int = field(default=0, compare=False)
 
     @property
     def run_key(self) -> str:
@@ -106,7 +111,7 @@ class InboxDecider:
 
     def _follow(self, group: list[FileEntry]) -> list[Ask]:
         """What a request that is under way needs next."""
-        request, day = group[0].run, group[0].date
+        request, day, size = group[0].run, group[0].date, _size(group)
         phases = self.phases(request)
         for phase in (DELIVER, LOAD):
             state = phases.get(phase)
@@ -115,14 +120,14 @@ class InboxDecider:
             if not state.finished:
                 return []
             if phase == LOAD and not state.succeeded and self.has_open(day):
-                return [Ask(request=request, phase=DELIVER, date=day)]
+                return [Ask(request=request, phase=DELIVER, date=day, size=size)]
             self._settle(group, state)
             return []
         plan = phases.get(PLAN)
         if plan is None:
-            return [Ask(request=request, phase=PLAN, date=day)]
+            return [Ask(request=request, phase=PLAN, date=day, size=size)]
         if plan.finished and plan.succeeded:
-            return [Ask(request=request, phase=LOAD, date=day)]
+            return [Ask(request=request, phase=LOAD, date=day, size=size)]
         if plan.finished:
             self._settle(group, plan)
         return []
@@ -163,4 +168,8 @@ class InboxDecider:
             self.register.mark_requested(
                 entry.file.uri, entry.file.etag, run=request, date=day, target=target
             )
-        return Ask(request=request, phase=PLAN, date=day)
+        return Ask(request=request, phase=PLAN, date=day, size=_size(entry for entry, _ in entries))
+
+
+def _size(entries: Iterable[FileEntry]) -> int:
+    return sum(entry.file.size for entry in entries)

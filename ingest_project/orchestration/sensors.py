@@ -13,6 +13,7 @@ from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.orchestration.checks import open_work_event
 from ingest_project.orchestration.inbox import DELIVER, PLAN, Ask, InboxDecider, PhaseState
 from ingest_project.orchestration.partitions import range_tags
+from ingest_project.orchestration.pool import keep_limit, priority
 from ingest_project.resources.clients import IngestResource
 from ingest_project.sources.inbox import date_of
 
@@ -46,6 +47,7 @@ def phases_of(instance: dg.DagsterInstance, request: str) -> dict[str, PhaseStat
 def run_request(spec: EntitySpec, ask: Ask) -> dg.RunRequest:
     """The launch of one phase: a plan is a run of one date, the others one run over all slots of the date."""
     tags = {REQUEST_TAG: short(ask.request), PHASE_TAG: ask.phase, "ingest/date": ask.date}
+    tags |= priority(ask.size)
     if ask.phase == PLAN:
         return dg.RunRequest(
             run_key=ask.run_key, job_name=f"{spec.name}_plan", partition_key=ask.date, tags=tags
@@ -104,6 +106,7 @@ def build_inbox_sensor(spec: EntitySpec, jobs: Sequence[Job]) -> dg.SensorDefini
         "consumed when its runs succeeded.",
     )
     def inbox_sensor(context: dg.SensorEvaluationContext, ingest: IngestResource) -> dg.SensorResult:
+        keep_limit(context.instance, ingest.knobs().limit)
         page = ingest.inbox(spec.name).page(context.cursor or "")
         ledger = ingest.ledger()
         before = settled_files(ledger, spec)
