@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest_project.core.indexing import BY_DEFAULT, IndexContract
-from ingest_project.core.layouts import Layout
+from ingest_project.core.layouts import Layout, Sheet
 from ingest_project.core.model import Chunk, KeySchema
 from ingest_project.core.ports import Admission
 
@@ -25,11 +25,44 @@ def rebuild_stage(index: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """Limits that a materialization is held to: below ``min_records`` blocks, above ``max_rejected_share``
-    warns."""
+    """Limits that a date is held to. Of rejections those count that stand open.
+
+    Attributes:
+        min_records: Fewer fail.
+        max_rejected_share: A larger part of the records warns; ``fail_rejected_share``: fails.
+        max_rejected: More rejections warn; ``fail_rejected``: fail. None is no limit.
+    """
 
     min_records: int = 0
     max_rejected_share: float = 0.01
+    max_rejected: int | None = None
+    fail_rejected_share: float | None = None
+    fail_rejected: int | None = None
+
+    def verdict(self, read: int, rejected: int) -> Verdict:
+        """What these limits say to so many records and rejections."""
+        share = rejected / read if read else 0.0
+        fails = [f"{read:,} records, expected are {self.min_records:,}"] if read < self.min_records else []
+        fails += _beyond(share, self.fail_rejected_share, rejected, self.fail_rejected)
+        warns = _beyond(share, self.max_rejected_share, rejected, self.max_rejected)
+        return Verdict(fails=tuple(fails), warns=tuple(warns))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Limits that were passed, in sentences."""
+
+    fails: tuple[str, ...]
+    warns: tuple[str, ...]
+
+
+def _beyond(share: float, most_share: float | None, count: int, most: int | None) -> list[str]:
+    found = []
+    if most_share is not None and share > most_share:
+        found.append(f"{share:.2%} of the records are rejected, the limit is {most_share:.2%}")
+    if most is not None and count > most:
+        found.append(f"{count:,} records are rejected, the limit is {most:,}")
+    return found
 
 
 NO_EXPECTATION = Expectation()
@@ -56,6 +89,7 @@ class EntitySpec:
         index: Key of a target -> how its documents are indexed.
         destinations: Stages behind ``validated``, a subset of ``table`` and ``index``.
         layouts: Headers of the entity's CSV files. Without any, its files are JSON dumps.
+        sheet: Where the rows stand when the files are XLSX workbooks and not CSV.
     """
 
     name: str
@@ -68,4 +102,5 @@ class EntitySpec:
     index: Callable[[KeySchema], IndexContract] = by_default
     destinations: tuple[str, ...] = ("table", "index")
     layouts: tuple[Layout, ...] = ()
+    sheet: Sheet | None = None
     expect: Expectation = NO_EXPECTATION

@@ -1,5 +1,5 @@
-"""Layouts: the headers that an entity's CSV files may have. Values and the rule by which headings are equal;
-no file is read here."""
+"""Layouts: the headers that an entity's CSV files or sheets may have, and the rule by which headings are
+equal. Values; no file is read here."""
 
 from __future__ import annotations
 
@@ -44,6 +44,18 @@ class Layout:
         """Every heading that is known here, as ``heading`` spells it -> canonical name."""
         names = {heading(alias): name for alias, name in self.aliases.items()}
         return names | {name: name for name in self.columns}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Where in a workbook the rows stand.
+
+    Attributes:
+        header: The row with the headings, counted from 1 as on the screen.
+    """
+
+    name: str
+    header: int = 1
 
 
 def heading(text: str) -> str:

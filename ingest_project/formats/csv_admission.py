@@ -13,7 +13,7 @@ import msgspec
 from ingest_project.core.model import Admitted, Chunk, RecordBatch, Rejection
 from ingest_project.formats.attribute_values import Value, key_parts, typed_attributes
 from ingest_project.formats.csv_fields import OpenQuote, splitter
-from ingest_project.formats.csv_layout import row_shape
+from ingest_project.formats.csv_layout import ROW_COLUMN, row_shape
 from ingest_project.formats.dynamodb_json import ITEM_BYTES, SURELY_SMALL
 from ingest_project.formats.json_tree import Refused, parse
 from ingest_project.formats.keys import key_hash
@@ -52,6 +52,7 @@ class RowAdmission:
         self._delimiter, self._encoding = shape.delimiter, shape.encoding
         self._columns, self._split = shape.columns, splitter(shape.delimiter)
         self._checked: set[str] = set()
+        self._numbered = bool(shape.columns) and shape.columns[0] == ROW_COLUMN
 
     def __call__(self, batch: RecordBatch) -> Admitted:
         raws = [bytes(raw) for raw in batch.raws]
@@ -106,7 +107,8 @@ class RowAdmission:
     def _admit(self, fields: list[str]) -> tuple[bytes, bytes]:
         columns = self._columns
         if len(fields) != len(columns):
-            reason = f"the row has {len(fields)} fields, the header {len(columns)}"
+            found, wanted = len(fields) - self._numbered, len(columns) - self._numbered
+            reason = f"the row has {found} fields, the header {wanted}"
             raise BadValue(self._column(min(len(fields), len(columns))), reason)
         row = dict(zip(columns, fields, strict=True))
         row.pop("", None)
@@ -123,11 +125,12 @@ class RowAdmission:
     def _column(self, place: int) -> str:
         """The canonical name of a field, or its number, from 1, where it has none."""
         name = self._columns[place] if place < len(self._columns) else ""
-        return name or str(place + 1)
+        return name or str(place + 1 - self._numbered)
 
     def _rejection(self, batch: RecordBatch, at: int, raw: bytes, refused: ValueError) -> Rejection:
         ordinal = batch.first + at
-        reason = f"row {self._number + ordinal}, {refused}"
+        number = raw.partition(b",")[0].decode() if self._numbered else self._number + ordinal
+        reason = f"row {number}, {refused}"
         return Rejection(ordinal=ordinal, offset=batch.offsets[at], reason=reason, raw=raw)
 
 

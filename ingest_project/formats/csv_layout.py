@@ -15,6 +15,9 @@ from ingest_project.core.model import Chunk
 DELIMITERS = (",", ";", "\t")
 PREFIX = "csv:"
 
+ROW_COLUMN = "sheet_row"
+"""First column of rows that come from a sheet: their number there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowShape:

@@ -155,7 +155,7 @@ class DumpSource:
 
         def content() -> Iterator[bytes]:
             kinds[0], blocks = peeked(unread.pop() if unread else self._stored(file))
-            opened.append(_inflated(kinds[0], blocks, lambda: self._stored(file)))
+            opened.append(self._decoded(kinds[0], blocks, lambda: self._stored(file)))
             return opened[-1]
 
         try:
@@ -172,6 +172,11 @@ class DumpSource:
         alone = reads_alone(chunk.shape)
         return Cutter(window, alone=alone, whole=False, group=self._group, limit=self._limit)
 
+    def _decoded(self, kind: str, blocks: Iterable[bytes], again: Callable[[], Iterable[bytes]]) -> Blocks:
+        """Gzip inflates in a thread beside the reader; zstd holds its lock too often for that to pay."""
+        content = inflated(kind, blocks, again)
+        return ahead(content) if kind == "gzip" else content
+
     def _content(self, chunk: Chunk, offset: int) -> Blocks:
         span = chunk.range
         if not chunk.compression:
@@ -181,7 +186,7 @@ class DumpSource:
         def stored() -> Blocks:
             return self._stores.blocks(span.uri, span.etag, 0, size)
 
-        return _between(_inflated(chunk.compression, stored(), stored), offset, span.end)
+        return _between(self._decoded(chunk.compression, stored(), stored), offset, span.end)
 
 
 class Stores:
@@ -251,12 +256,6 @@ def _batch(cut: Cut, first: int, skip: int) -> RecordBatch:
         after=Position(count, f"{count}:{cut.end}"),
         text=cut.text,
     )
-
-
-def _inflated(kind: str, blocks: Iterable[bytes], again: Callable[[], Iterable[bytes]]) -> Blocks:
-    """Gzip inflates in a thread beside the reader; zstd holds its lock too often for that to pay."""
-    content = inflated(kind, blocks, again)
-    return ahead(content) if kind == "gzip" else content
 
 
 def _between(blocks: Iterable[bytes], start: int, end: int) -> Blocks:
