@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from ingest_project.core.delivering import Sleep
+from ingest_project.core.delivering import Offload, Sleep
 from ingest_project.core.errors import ChunkBusy
 from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import MemoryBudget
@@ -92,9 +92,11 @@ class OrderPass:
         clock: Clock,
         rng: Random,
         sleep: Sleep = asyncio.sleep,
+        offload: Offload = asyncio.to_thread,
     ) -> None:
         self._shelf, self._ledger, self._parts, self._owner = shelf, ledger, parts, owner
         self._knobs, self._folder, self._clock, self._sleep, self._rng = knobs, folder, clock, sleep, rng
+        self._offload = offload
         self._budget = MemoryBudget(knobs.memory_bytes)
         self._governor = RateGovernor(clock, most=knobs.in_flight)
 
@@ -113,7 +115,8 @@ class OrderPass:
         started, report = self._clock(), PassReport()
         spills = Spills(self._folder, SLOTS, hold=HOLD_BYTES)
         try:
-            await asyncio.to_thread(spills.fill, order_ids(self._parts, published(self._parts, chunks)))
+            ids = order_ids(self._parts, published(self._parts, chunks))
+            await self._offload(lambda: spills.fill(ids))
             for slot, bucket in enumerate(spills.buckets):
                 if bucket.records:
                     work = slot_chunk(day, slot, mark, bucket.records)
@@ -127,21 +130,39 @@ class OrderPass:
     ) -> PassReport:
         held = await self._take(lock_chunk(chunk.slot))
         try:
-            lock = SlotLock(self._ledger, held, lease=self._knobs.lease_seconds, clock=self._clock)
+            lock = SlotLock(
+                self._ledger, held, lease=self._knobs.lease_seconds, clock=self._clock, offload=self._offload
+            )
             sink = OrderSink(self._shelf, lock)
             work = Work(chunk=chunk, stage=STAGE, identity=await sink.identity())
-            result = await self._loader(sink).load(work, ids, self._owner, progress)
+            keeper = asyncio.create_task(self._keep(lock))
+            try:
+                result = await self._loader(sink).load(work, ids, self._owner, progress)
+            finally:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
         finally:
-            await asyncio.to_thread(self._ledger.release, held, "")
+            await self._offload(lambda: self._ledger.release(held, ""))
         return report + PassReport(counts=result.counts, fresh=result.new, slots=1)
+
+    async def _keep(self, lock: SlotLock) -> None:
+        """The lock outlives the pauses between the attempts of a request."""
+        while True:
+            await self._sleep(self._knobs.lease_seconds / 3)
+            await lock.hold()
 
     async def _take(self, chunk: Chunk) -> Claim:
         """The slot, when whoever has it is through or dead: at the latest when two leases have passed."""
         work, lease = Work(chunk=chunk, stage=LOCK, identity=LOCK), self._knobs.lease_seconds
         deadline = self._clock() + 2 * lease
+
+        def claiming() -> Claim:
+            return self._ledger.claim(work, owner=self._owner, lease=lease)
+
         while True:
             try:
-                return await asyncio.to_thread(self._ledger.claim, work, owner=self._owner, lease=lease)
+                claim: Claim = await self._offload(claiming)
+                return claim
             except ChunkBusy:
                 if self._clock() >= deadline:
                     raise
@@ -161,6 +182,7 @@ class OrderPass:
             sleep=self._sleep,
             rng=self._rng,
             settings=LoadSettings(lease=knobs.lease_seconds),
+            offload=self._offload,
         )
 
 

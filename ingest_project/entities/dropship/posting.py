@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from ingest_project.core.delivering import Offload
 from ingest_project.core.errors import LeaseLost
 from ingest_project.core.limits import BatchLimits
 from ingest_project.core.model import Batch, Claim, Counts, Position, Refusal, WriteReport
@@ -78,9 +79,17 @@ class SlotLock:
         claim: Of the slot; its lease began now.
     """
 
-    def __init__(self, ledger: Ledger, claim: Claim, *, lease: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        claim: Claim,
+        *,
+        lease: float,
+        clock: Clock,
+        offload: Offload = asyncio.to_thread,
+    ) -> None:
         self._ledger, self._claim, self._lease, self._clock = ledger, claim, lease, clock
-        self._renewed = clock()
+        self._offload, self._renewed = offload, clock()
         self._turn = asyncio.Lock()
 
     async def hold(self) -> None:
@@ -95,7 +104,7 @@ class SlotLock:
                 return
             if asked - self._renewed >= self._lease:
                 raise LeaseLost(f"{self._claim.work.chunk.target}: the lease ran out")
-            await asyncio.to_thread(self._renew)
+            await self._offload(self._renew)
             self._renewed = asked
 
     def _renew(self) -> None:
