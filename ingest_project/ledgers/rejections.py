@@ -87,8 +87,8 @@ class Selection:
     states: tuple[str, ...] | None = None
 
 
-UNSETTLED = (OPEN, TAKEN)
-"""States of what is not in its target."""
+UNSETTLED, SETTLED = (OPEN, TAKEN), (LOADED, REFUSED)
+"""States of what waits for a replay, and of what a replay has closed."""
 
 EVERYTHING = Selection()
 

@@ -135,24 +135,6 @@ replay_records = Table(
     Column("raw", LargeBinary, nullable=False),
 )
 
-usages = Table(
-    "ingest_usages",
-    metadata,
-    Column("chunk", _WORD, primary_key=True),
-    Column("stage", _WORD, primary_key=True),
-    Column("entity", _WORD, nullable=False),
-    Column("date", _WORD, nullable=False),
-    Column("uri", _WORD, nullable=False),
-    Column("target", _WORD, nullable=False),
-    Column("records", BigInteger, nullable=False),
-    Column("seconds", Double, nullable=False),
-    Column("cpu_seconds", Double, nullable=False),
-    Column("target_seconds", Double, nullable=False),
-    Column("peak_bytes", BigInteger, nullable=False),
-    Column("updated", Double, nullable=False),
-    Index("ingest_usages_by_date", "entity", "date"),
-)
-
 files = Table(
     "ingest_files",
     metadata,

@@ -95,28 +95,41 @@ def build_checks(spec: EntitySpec) -> Sequence[dg.AssetChecksDefinition]:
 
 
 def expectation_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
-    """The entity's expectations: too few records block, too many rejections warn."""
+    """The entity's expectations: whether records are too few, or rejections too many to warn or to fail."""
 
     @dg.asset_check(
         asset=dg.AssetKey([spec.name, "validated"]),
-        name="validated_meets_expectations",
+        name=EXPECTED,
         blocking=False,
-        description="Number of records and share of rejections are as expected for a date with files.",
+        description="Number of records, number and share of open rejections are as expected for a date.",
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
         with ingest.audit(spec) as audit:
             days = [Scope(date=scope.date) for scope in scopes_to_check(context, audit)]
-            totals = [audit.totals("validated", day) for day in days]
-        read, rejected = sum(t.sent for t in totals), sum(t.rejected for t in totals)
-        share = rejected / read if read else 0.0
-        few = read < spec.expect.min_records
-        return dg.AssetCheckResult(
-            passed=not few and share <= spec.expect.max_rejected_share,
-            severity=dg.AssetCheckSeverity.ERROR if few else dg.AssetCheckSeverity.WARN,
-            metadata={"read": read, "rejected": rejected, "rejected_share": share},
-        )
+            return met(spec, [audit.judged(day) for day in days])
 
     return check
+
+
+EXPECTED = "validated_meets_expectations"
+
+
+def met(spec: EntitySpec, judged: Sequence[tuple[int, int]]) -> dg.AssetCheckResult:
+    """Whether some dates, (records, open rejections) each, are together as expected."""
+    read, rejected = sum(pair[0] for pair in judged), sum(pair[1] for pair in judged)
+    verdict = spec.expect.verdict(read, rejected)
+    return dg.AssetCheckResult(
+        check_name=EXPECTED,
+        asset_key=dg.AssetKey([spec.name, "validated"]),
+        passed=not (verdict.fails or verdict.warns),
+        severity=dg.AssetCheckSeverity.ERROR if verdict.fails else dg.AssetCheckSeverity.WARN,
+        description="; ".join(verdict.fails or verdict.warns) or None,
+        metadata={
+            "read": read,
+            "rejected": rejected,
+            "rejected_share": rejected / read if read else 0.0,
+        },
+    )
 
 
 OPEN_WORK = "nothing_left_failed"

@@ -11,6 +11,7 @@ from ingest_project.orchestration.checks import build_checks
 from ingest_project.orchestration.mirror import build_mirror
 from ingest_project.orchestration.partitions import daily_partitions, grid_partitions
 from ingest_project.orchestration.pool import FILES
+from ingest_project.orchestration.replays import build_replay
 from ingest_project.orchestration.sensors import build_inbox_sensor, build_index_sensor, build_replan_schedule
 from ingest_project.resources.clients import IngestResource, PlanReader
 
@@ -106,14 +107,15 @@ def build_entity_defs(spec: EntitySpec) -> dg.Definitions:
         executor_def=dg.in_process_executor,
         description="Takes a date's slots through all stages in one run.",
     )
+    replayed, replay_job = build_replay(spec)
     mirror_job, mirror_sensor = build_mirror(spec)
     sensors = [build_inbox_sensor(spec, [plan_job, load_job]), mirror_sensor]
     if "index" in spec.destinations:
         sensors.append(build_index_sensor(spec))
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, replayed],
         asset_checks=build_checks(spec),
-        jobs=[plan_job, load_job, mirror_job],
+        jobs=[plan_job, load_job, replay_job, mirror_job],
         sensors=sensors,
         schedules=[build_replan_schedule(spec, plan_job)],
     )

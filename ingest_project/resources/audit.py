@@ -12,7 +12,8 @@ from typing import Self
 from ingest_project.core.entity import REBUILDS
 from ingest_project.core.errors import TargetMissing
 from ingest_project.core.model import Chunk, Counts, PartInfo
-from ingest_project.ledgers.rejections import Selection
+from ingest_project.core.replaying import is_replay
+from ingest_project.ledgers.rejections import SETTLED, Selection
 from ingest_project.resources.engine import Engine
 from ingest_project.sinks.parts import ObjectPartStore
 from ingest_project.sinks.plans import PlanStore
@@ -100,6 +101,20 @@ class Audit:
         rows = self._engine.ledger.status(self._engine.spec.name, scope.date)
         counts = [row.counts for row in rows if row.stage == stage and row.chunk_id in mine]
         return sum(counts, start=Counts())
+
+    def judged(self, scope: Scope) -> tuple[int, int]:
+        """(records read, rejections that stand open, of all stages); what was replayed counts once."""
+        spec = self._engine.spec
+        chunks = self._chunks(scope)
+        files = {chunk.id for chunk in chunks if not is_replay(chunk)}
+        known = files | {chunk.id for chunk in chunks}
+        rows = [row for row in self._engine.ledger.status(spec.name, scope.date) if row.chunk_id in known]
+        read = sum(row.counts.sent for row in rows if row.stage == "validated" and row.chunk_id in files)
+        stages = ("validated", *spec.destinations)
+        rejected = sum(row.counts.rejected for row in rows if row.stage in stages)
+        settled = Selection(entity=spec.name, date=scope.date, states=SETTLED)
+        by_chunk = self._engine.ledger.dead_letters.by_chunk(settled)
+        return read, rejected - sum(count for chunk, count in by_chunk.items() if chunk in known)
 
     def read_back(self, stage: str, scope: Scope) -> ReadBack:
         """Compare a random sample with the target; superseded and refused records are left out."""

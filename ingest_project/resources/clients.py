@@ -22,6 +22,9 @@ from ingest_project.resources.index_keeper import IndexKeeper
 from ingest_project.resources.knobs import Knobs, knobs_of
 from ingest_project.resources.planner import Log, PlanOutcome
 from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
+from ingest_project.resources.replaying.report import ReplayReport
+from ingest_project.resources.replaying.work import ReplayOptions, replay
+from ingest_project.resources.replaying.worlds import Worlds
 from ingest_project.resources.verdicts import DateView
 from ingest_project.sinks.plans import PlanStore
 from ingest_project.sources.dumps import list_files
@@ -87,6 +90,16 @@ class IngestResource(dg.ConfigurableResource[Any]):
         """What the checks look at; use it as a context manager."""
         settings = self.settings()
         return Audit(self.engine(spec, "check"), plan_store(settings), part_store(settings))
+
+    def replay(self, spec: EntitySpec, owner: str, options: ReplayOptions, log: Log) -> ReplayReport:
+        """Send rejections of the entity once more; see resources.replaying."""
+        worlds = Worlds(
+            settings=self.settings(),
+            spec=lambda name: spec,
+            owner=owner,
+            assemble=lambda spec: self.assembly(spec, owner),
+        )
+        return replay(worlds, options, log)
 
     def restore_indices(self) -> list[str]:
         """Give indices that a killed load left in load mode their settings back; their names."""
