@@ -24,6 +24,13 @@ KEY_HELP = "Key of the table: id[:S][,sort[:N]]; types S, N, B, S when left out.
 @click.option(
     "--workers", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: INGEST_WORKERS]"
 )
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Files worked on at once.  [default: INGEST_FILES_AT_ONCE]",
+)
+@click.option("--chunk", "chunks", multiple=True, metavar="ID", help="Only this chunk; can be repeated.")
 @click.option("--dry-run", is_flag=True, help="Read, validate and count; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of the summary.")
 @click.option("--create-table", is_flag=True, help="Make a missing table; needs --key.")
@@ -41,6 +48,8 @@ def load(
     no_index: bool,
     pattern: str,
     workers: int | None,
+    at_once: int | None,
+    chunks: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
     create_table: bool,
@@ -59,6 +68,8 @@ def load(
     """
     if index and no_index:
         raise click.UsageError("--index and --no-index exclude each other")
+    if chunks and dry_run:
+        raise click.UsageError("--chunk and --dry-run exclude each other")
     if create_table and not key:
         raise click.UsageError("--create-table needs --key")
     from ingest_project.cli_loading import Call, run_load
@@ -70,6 +81,8 @@ def load(
         with_index=False if no_index else None,
         pattern=pattern,
         workers=workers,
+        at_once=at_once,
+        chunks=frozenset(chunks),
         dry_run=dry_run,
         as_json=as_json,
         create_table=create_table,

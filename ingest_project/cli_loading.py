@@ -30,6 +30,8 @@ class Call:
     with_index: bool | None
     pattern: str
     workers: int | None
+    at_once: int | None
+    chunks: frozenset[str]
     dry_run: bool
     as_json: bool
     create_table: bool
@@ -52,6 +54,8 @@ class Call:
             key=parse_key_schema(self.key, "--key") if self.key else None,
             create_table=self.create_table,
             workers=self.workers,
+            at_once=self.at_once,
+            chunks=self.chunks,
             dry_run=self.dry_run,
             again=self.again,
         )

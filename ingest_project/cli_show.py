@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import click
 
+from ingest_project.core.pressure import MemoryPolicy, Pressure
 from ingest_project.core.progress import duration
 from ingest_project.resources.importing import FileReport, ImportProgress, ImportReport
 
@@ -40,6 +41,7 @@ class Bars:
         self._bars: Progress | None = None
         self._tasks: dict[str, Any] = {}
         self._told: dict[str, float] = {}
+        self._memory = ""
 
     def __enter__(self) -> Bars:
         if self._live:
@@ -59,6 +61,9 @@ class Bars:
     def __call__(self, news: ImportProgress) -> None:
         if self._bars is not None:
             self._draw(self._bars, news)
+        if news.memory and news.memory != self._memory:
+            self._memory = news.memory
+            self._say(news.memory)
         last = self._told.get(news.stage)
         ended = news.done >= news.total
         if last is None or ended or self._clock() - last >= LINE_SECONDS:
@@ -69,6 +74,13 @@ class Bars:
             self._log(text)
             if not self._live:
                 click.echo(text, err=True)
+
+    def _say(self, text: str) -> None:
+        """A sentence above the bars, or a line among the others."""
+        if self._bars is not None:
+            self._bars.console.print(text)
+        else:
+            click.echo(text, err=True)
 
     def _draw(self, bars: Progress, news: ImportProgress) -> None:
         if news.stage not in self._tasks:
@@ -98,9 +110,11 @@ def _rate(news: ImportProgress) -> str:
 
 
 def _left(news: ImportProgress) -> str:
-    if not news.seconds_left:
-        return ""
-    return f"{duration(news.seconds_left)} left"
+    """Of the stage, and of everything where there is more to come."""
+    words = [f"{duration(news.seconds_left)} left"] if news.seconds_left else []
+    if news.all_left and news.all_left > (news.seconds_left or 0.0):
+        words.append(f"{duration(news.all_left)} in all")
+    return ", ".join(words)
 
 
 def _bars() -> Progress:
@@ -132,6 +146,16 @@ def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequen
     console().print(made)
 
 
+FIRST_PRESSURE = MemoryPolicy().steps[0][0]
+
+
+def pressure_line(seen: Pressure) -> str:
+    """``memory up to 62 % of its budget: batches down to 500 rows, paused for 3.5 s``"""
+    text = f"memory up to {seen.peak:.0%} of its budget".replace("%", " %")
+    text += f": batches down to {seen.rows:,} rows"
+    return f"{text}, paused for {seen.paused:,.1f} s" if seen.paused else text
+
+
 NUMBERS = ("read", "written", "indexed", "superseded", "unchanged", "rejected")
 RARE = ("superseded", "unchanged")
 
@@ -152,6 +176,8 @@ def summary_table(report: ImportReport) -> None:
         f"{report.read:,} records in {report.seconds:,.1f} s, {report.items_per_second:,.0f} items/s, "
         f"peak memory {report.peak_rss_bytes / 2**20:,.0f} MB"
     )
+    if report.pressure.peak >= FIRST_PRESSURE:
+        click.echo(pressure_line(report.pressure))
     if report.rejected and not report.dry_run:
         click.echo("Rejected records are kept: `ingest rejections list`")
 

@@ -14,6 +14,7 @@ from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import BadInput, IngestError
 from ingest_project.core.model import Chunk, ChunkPlan, Counts, KeySchema
 from ingest_project.core.outcomes import SEALED, ChunkOutcome
+from ingest_project.core.pressure import UNSEEN, Pressure
 from ingest_project.core.replaying import is_replay
 from ingest_project.ledgers.rejections import UNSETTLED, DeadLetters, Selection
 from ingest_project.ledgers.upkeep import Standing, Upkeep
@@ -38,6 +39,7 @@ class Accounts:
         index: Index name that the user gave, or empty.
         tables: URI -> table, of all files that have one.
         refused: URI -> why a file is not in the plan.
+        pressure: What the attempts have seen of the memory budget.
     """
 
     settings: Settings
@@ -49,6 +51,7 @@ class Accounts:
     upkeep: Upkeep
     letters: DeadLetters
     items: Counter[str] = field(default_factory=Counter)
+    pressure: Pressure = UNSEEN
     _rows: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
     _identities: Mapping[tuple[str, str], str] = field(default_factory=dict)
     _complete: frozenset[str] = frozenset()
@@ -106,6 +109,7 @@ class Accounts:
         uri = outcome.chunk.range.uri
         self.items[outcome.stage] += outcome.fresh.sent
         self._seconds[uri] += outcome.seconds
+        self.pressure |= outcome.pressure
         if outcome.state != SEALED:
             self._errors.setdefault(uri, outcome.reason)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import ConfigurationError
-from ingest_project.core.model import ChunkPlan, KeySchema, SourceFile
+from ingest_project.core.journey import Journey
+from ingest_project.core.model import Chunk, ChunkPlan, KeySchema, SourceFile
 from ingest_project.core.outcomes import ChunkOutcome
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
@@ -16,6 +17,7 @@ from ingest_project.resources.assembly import Assembly
 from ingest_project.resources.crew import Crew
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing.accounts import VALIDATED, Accounts
+from ingest_project.resources.importing.choice import chosen, to_validate
 from ingest_project.resources.importing.meter import StageMeter
 from ingest_project.resources.importing.planning import Files, Surveyor, Tables, bind, only, still_fits
 from ingest_project.resources.importing.rehearsal import rehearse
@@ -54,6 +56,8 @@ class ImportOptions:
         key: Key that the tables have; needed to make one.
         create_table: Make a missing table with ``key``.
         workers: Processes over the chunks; None is the deployment's number.
+        at_once: Files worked on at once; None is the deployment's number.
+        chunks: Ids of the chunks that are meant, or how they begin; empty: all.
         dry_run: Read, validate and count; write nothing anywhere.
         again: Load also what is loaded already.
     """
@@ -64,6 +68,8 @@ class ImportOptions:
     key: KeySchema | None = None
     create_table: bool = False
     workers: int | None = None
+    at_once: int | None = None
+    chunks: frozenset[str] = frozenset()
     dry_run: bool = False
     again: bool = False
 
@@ -114,6 +120,7 @@ class _Call:
         self._watch, self._log, self._clock, self._wall = watch, log, clock, wall
         self._started, self._owner = clock(), new_owner()
         self._notes: list[str] = []
+        self._journey, self._meter = Journey(clock), StageMeter("", 0, None, clock)
         stages = ("table", "index") if self._wants_index() else ("table",)
         self._spec = replace(spec, name=LEDGER_NAME, destinations=stages)
 
@@ -157,7 +164,12 @@ class _Call:
         )
         try:
             self._run(scratch, accounts)
-            return self._report(accounts.files(), max(accounts.items.values(), default=0))
+            reports = accounts.files()
+            if self._options.chunks:
+                uris = {chunk.range.uri for chunk in chosen(accounts.plan, self._options.chunks)}
+                reports = tuple(report for report in reports if report.uri in uris)
+            report = self._report(reports, max(accounts.items.values(), default=0))
+            return replace(report, pressure=accounts.pressure)
         finally:
             ledger.close()
             upkeep.close()
@@ -166,26 +178,44 @@ class _Call:
         """Everything that is left to do, stage by stage."""
         accounts.upkeep.release_dead(LEDGER_NAME, is_dead, now=self._wall())
         accounts.look()
-        stale = accounts.plan.chunks if self._options.again else accounts.drifted()
+        mine = chosen(accounts.plan, self._options.chunks)
+        stale = mine if self._options.again else accounts.drifted()
         accounts.upkeep.start_anew(stale, now=self._wall())
-        if self._options.again:
+        if self._options.again and not self._options.chunks:
             scratch.discard_parts()
         accounts.meet()
         if not accounts.through:
-            with Crew(self._assembly(scratch.settings, accounts.plan)) as crew:
+            with Crew(self._assembly(scratch.settings, accounts.plan), self._pressed) as crew:
+                records = sum(chunk.records for chunk in mine)
+                self._journey.expect(dict.fromkeys(self._spec.destinations, records))
                 for stage in (VALIDATED, *self._spec.destinations):
-                    self._stage(stage, crew, accounts)
+                    self._stage(stage, crew, accounts, self._chunks(stage, crew, accounts, mine))
                 self._notes += crew.engine.notes
         elif accounts.plan.chunks:
             self._notes.append("Everything was loaded before; nothing was sent (--again loads it anew).")
         if accounts.through:
             scratch.discard_parts()
 
-    def _stage(self, stage: str, crew: Crew, accounts: Accounts) -> None:
-        chunks = accounts.pending(stage)
+    def _chunks(self, stage: str, crew: Crew, accounts: Accounts, mine: Sequence[Chunk]) -> Sequence[Chunk]:
+        """What of the chosen chunks is pending in the stage."""
+        pending = accounts.pending(stage)
+        if stage != VALIDATED:
+            return [chunk for chunk in pending if chunk in mine]
+        return to_validate(
+            mine, pending, lambda chunk: accounts.valid(chunk) > 0 and bool(crew.engine.parts.gone(chunk))
+        )
+
+    def _pressed(self, text: str) -> None:
+        """What memory presses to, in the log and where the import is watched."""
+        self._log(text)
+        self._meter.press(text)
+
+    def _stage(self, stage: str, crew: Crew, accounts: Accounts, chunks: Sequence[Chunk]) -> None:
         sizes = {chunk.id: chunk.records if stage == VALIDATED else accounts.valid(chunk) for chunk in chunks}
         done = {chunk.id: accounts.done(chunk, stage) for chunk in chunks}
-        meter = StageMeter(stage, sum(sizes.values()), self._watch, self._clock, known=done)
+        meter = self._meter = StageMeter(
+            stage, sum(sizes.values()), self._watch, self._clock, known=done, journey=self._journey
+        )
         for outcome in crew.run(stage, chunks, meter.step):
             meter.ended(outcome)
             accounts.add(outcome)
@@ -234,7 +264,8 @@ class _Call:
         knobs = knobs_of(self._settings)
         size = sum(index.length for index in plan.files) if plan else 0
         part = min(MOST_PART, max(LEAST_PART, size // PARTS))
-        return replace(knobs, workers=self._options.workers or knobs.workers, part_bytes=part)
+        workers, at_once = self._options.workers or knobs.workers, self._options.at_once or knobs.at_once
+        return replace(knobs, workers=workers, at_once=at_once, part_bytes=part)
 
     def _wants_index(self) -> bool:
         options, there = self._options, self._settings.opensearch_endpoint is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ingest_project.core.journey import Journey
 from ingest_project.core.model import Chunk, Counts
 from ingest_project.core.outcomes import ChunkOutcome
 from ingest_project.core.ports import Clock
@@ -20,6 +21,7 @@ class StageMeter:
     Args:
         total: Records; bytes for ``planned``.
         known: Chunk id -> what of it was done before.
+        journey: The import's stages; of this one alone when it is left out.
     """
 
     def __init__(
@@ -29,11 +31,14 @@ class StageMeter:
         watch: ImportWatcher | None,
         clock: Clock,
         known: Mapping[str, int] | None = None,
+        journey: Journey | None = None,
     ) -> None:
         self._chunks = dict(known or {})
         done = sum(self._chunks.values())
         self._stage, self._total, self._watch, self._clock = stage, total, watch, clock
         self._meter = ProgressMeter(total=total, clock=clock, done=done)
+        self._journey, self._memory = journey or Journey(clock), ""
+        self._journey.begin(stage, total, done)
         self._sum, self._told = done, clock()
         self._tell()
 
@@ -50,6 +55,11 @@ class StageMeter:
         self._sum += count
         self._news()
 
+    def press(self, text: str) -> None:
+        """What memory presses to, from now on."""
+        self._memory = text
+        self._tell()
+
     def close(self) -> None:
         """Tell the last state."""
         self._tell()
@@ -65,14 +75,16 @@ class StageMeter:
     def _tell(self) -> None:
         self._told = self._clock()
         self._meter.update(self._sum)
+        self._journey.update(self._sum)
         if self._watch is not None:
-            left = self._meter.seconds_left
             self._watch(
                 ImportProgress(
                     stage=self._stage,
                     done=self._sum,
                     total=self._total,
                     rate=self._meter.rate,
-                    seconds_left=left,
+                    seconds_left=self._journey.stage_left,
+                    all_left=None if self._stage == "planned" else self._journey.left,
+                    memory=self._memory,
                 )
             )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ingest_project.core.pressure import UNSEEN, Pressure
+
 _SUMS = ("read", "valid", "written", "indexed", "superseded", "unchanged", "rejected")
 
 
@@ -18,6 +20,8 @@ class ImportProgress:
         done, total: Of this stage, what earlier attempts did included.
         rate: Lately, a second.
         seconds_left: Of this stage; None while nobody can know.
+        all_left: Seconds to the end of the import's last stage; None while nobody can know.
+        memory: What memory presses to, as a sentence; empty while it does not.
     """
 
     stage: str
@@ -25,6 +29,8 @@ class ImportProgress:
     total: int
     rate: float
     seconds_left: float | None
+    all_left: float | None = None
+    memory: str = ""
 
     @property
     def share(self) -> float:
@@ -84,6 +90,7 @@ class ImportReport:
         seconds: Of this call.
         items: Records that went through this call's slowest stage; earlier attempts do not count.
         peak_rss_bytes: Greatest resident memory of one process of this call.
+        pressure: What was seen of the memory budget.
         notes: What a user should know, in sentences.
     """
 
@@ -93,6 +100,7 @@ class ImportReport:
     peak_rss_bytes: int
     dry_run: bool = False
     notes: tuple[str, ...] = ()
+    pressure: Pressure = UNSEEN
 
     @property
     def ok(self) -> bool:
@@ -130,6 +138,7 @@ class ImportReport:
             "seconds": round(self.seconds, 3),
             "items_per_second": round(self.items_per_second, 1),
             "peak_rss_bytes": self.peak_rss_bytes,
+            "memory": asdict(self.pressure),
             "dry_run": self.dry_run,
             "notes": list(self.notes),
             "files": [asdict(file) for file in self.files],
