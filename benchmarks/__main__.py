@@ -23,6 +23,7 @@ from benchmarks import (
     page,
     plots,
     reading,
+    rows,
     table,
 )
 from benchmarks.claims import FULL, SHORT, USUAL, Claim, Scale
@@ -32,6 +33,7 @@ CLAIMS: tuple[Claim, ...] = (
     *dynamodb.CLAIMS,
     *opensearch.CLAIMS,
     *reading.CLAIMS,
+    *rows.CLAIMS,
     *encoding.CLAIMS,
     *jobs.CLAIMS,
     *dynamodb_quota.CLAIMS,
