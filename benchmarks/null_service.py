@@ -14,13 +14,22 @@ from typing import cast
 
 from ingest_project.wire.http import run
 
-TABLE = {
-    "TableStatus": "ACTIVE",
-    "TableId": "00000000-0000-0000-0000-000000000000",
-    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-}
-DESCRIBED = json.dumps({"Table": TABLE}).encode()
+
+def described(key: str) -> bytes:
+    """Answer to DescribeTable: a table with this key, as ``id`` or ``order,line``, all of them texts."""
+    names = key.split(",")
+    table = {
+        "TableStatus": "ACTIVE",
+        "TableId": "00000000-0000-0000-0000-000000000000",
+        "KeySchema": [
+            {"AttributeName": name, "KeyType": role}
+            for name, role in zip(names, ("HASH", "RANGE"), strict=False)
+        ],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+    }
+    return json.dumps({"Table": table}).encode()
+
+
 TAKEN = b'{"UnprocessedItems":{}}'
 
 BRIEF = b'{"index":{"status":201}}'
@@ -34,8 +43,8 @@ FULL = (
 class NullService(asyncio.Protocol):
     """One connection; requests without ``Content-Length`` have no body."""
 
-    def __init__(self, delay: float) -> None:
-        self._delay = delay
+    def __init__(self, delay: float, table: bytes) -> None:
+        self._delay, self._table = delay, table
         self._blocks: list[bytes] = []
         self._size = self._wanted = 0
         self._transport: asyncio.Transport | None = None
@@ -65,7 +74,7 @@ class NullService(asyncio.Protocol):
         self._blocks, self._size = [heard] if heard else [], len(heard)
 
     def _reply(self, head: bytes, body: bytes) -> None:
-        kind, said, write = answer(head, body)
+        kind, said, write = answer(head, body, self._table)
         message = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
             kind,
             len(said),
@@ -81,7 +90,7 @@ class NullService(asyncio.Protocol):
             self._transport.write(message)
 
 
-def answer(head: bytes, body: bytes) -> tuple[bytes, bytes, bool]:
+def answer(head: bytes, body: bytes, table: bytes) -> tuple[bytes, bytes, bool]:
     """Content type and body of the answer, and whether the request writes."""
     line = head[: head.find(b"\r\n")]
     if b"_bulk" in line:
@@ -90,7 +99,7 @@ def answer(head: bytes, body: bytes) -> tuple[bytes, bytes, bool]:
         took = b"" if b"filter_path" in line else b'"took":10,'
         return b"application/json", b'{%b"errors":false,"items":[%b]}' % (took, items), True
     if b".DescribeTable" in head:
-        return b"application/x-amz-json-1.0", DESCRIBED, False
+        return b"application/x-amz-json-1.0", table, False
     return b"application/x-amz-json-1.0", TAKEN, b".BatchWriteItem" in head
 
 
@@ -99,9 +108,9 @@ def _length(head: bytes) -> int:
     return int(head[at + 17 : head.find(b"\r\n", at + 2)]) if at >= 0 else 0
 
 
-async def serve(delay: float) -> None:
+async def serve(delay: float, key: str) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: NullService(delay), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: NullService(delay, described(key)), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
     print(json.dumps({"url": f"http://{host}:{port}"}), flush=True)
     await asyncio.to_thread(sys.stdin.read)
@@ -111,8 +120,9 @@ async def serve(delay: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that a write takes")
+    parser.add_argument("--key", default="id", help="attributes of the tables' key")
     arguments = parser.parse_args()
-    run(lambda: serve(arguments.delay))
+    run(lambda: serve(arguments.delay, arguments.key))
 
 
 if __name__ == "__main__":
