@@ -8,6 +8,7 @@ two replays, and what is sealed is not sent again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,9 @@ from ingest_project.core.replaying import LINE, form_of, replayed
 from ingest_project.ledgers.rejections import LOADED, OPEN, REFUSED, DeadLetter, Selection
 from ingest_project.ledgers.replays import Replay, Taking
 from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.engine import Engine
+from ingest_project.resources.owner import is_dead
 from ingest_project.resources.replaying.plans import chunk_of, definition
 from ingest_project.resources.replaying.reading import admit_one, contract_of
 from ingest_project.resources.replaying.report import ReplayReport
@@ -109,6 +112,8 @@ class _Call:
 
     def _work(self, world: World, replays: Sequence[Replay]) -> None:
         chunks = {replay.number: chunk_of(replay) for replay in replays}
+        with Upkeep(self._worlds.settings.ledger_url) as upkeep:
+            upkeep.release_dead(replays[0].entity, is_dead, now=time.time())
         with world.assembly.engine() as engine:
             world.prepare(engine, list(chunks.values()))
             open_ones = dict(chunks)
