@@ -2,20 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from ingest_project.core.model import KeySchema
 from ingest_project.formats.json_tree import Refused
 from ingest_project.formats.keys import PARTITION_KEY_BYTES, SORT_KEY_BYTES, KeyPart, number_part
-from ingest_project.formats.numbers import MAX_DIGITS, fault
+from ingest_project.formats.numbers import fault
 from ingest_project.formats.typed_values import KINDS, MAX_LEVELS, check_name
 
 Value: TypeAlias = "str | Decimal | int | bool | list[Value] | dict[str, Value] | None"
 Typed: TypeAlias = "dict[str, str | bool | list[Typed] | dict[str, Typed]]"
 
+_SCALARS: Mapping[type, str] = {str: "S", Decimal: "N", int: "N"}
+_MOST_TEMPLATES = 64
+_CONTROLS = bytes(range(0x20))
+_PLAIN = re.compile(r"(?:-?[0-9]{1,19}(?:\.[0-9]{1,19})?,)*+")
+"""Numbers, a comma behind each, of so few digits without an exponent that they are within every limit."""
+
 _LIMITS = (PARTITION_KEY_BYTES, SORT_KEY_BYTES)
+_encode = msgspec.json.Encoder().encode
+
+
+class ItemLines:
+    """Makes part lines of attributes. Items of the same names and types share a template; not for threads."""
+
+    def __init__(self) -> None:
+        self._templates: dict[tuple[object, ...], _Template | None] = {}
+
+    def line(self, attributes: Mapping[str, Value]) -> bytes:
+        """``{"Item":{...}}``. Raises as ``typed_attributes``, and Refused for an empty name."""
+        form = (*attributes, *map(type, attributes.values()))
+        if form not in self._templates and len(self._templates) < _MOST_TEMPLATES:
+            self._templates[form] = _template(attributes)
+        template = self._templates.get(form)
+        if template and (line := template.filled([*attributes.values()])):
+            return line
+        for name in attributes:
+            check_name(name)
+        return _encode({"Item": typed_attributes(attributes)})
+
+
+class _Template(NamedTuple):
+    """A line with a place for each value's text; the values are strings and numbers.
+
+    Attributes:
+        quotes: In the line, when none is in a value.
+        numbers: Which of the values are numbers.
+    """
+
+    text: str
+    quotes: int
+    numbers: Sequence[int]
+
+    def filled(self, values: list[Value]) -> bytes:
+        """The line; empty when a text would need an escape, or a number is not surely one for DynamoDB."""
+        for at in self.numbers:
+            values[at] = str(values[at])
+        line = (self.text % tuple(values)).encode()
+        if (
+            line.count(b'"') != self.quotes
+            or b"\\" in line
+            or len(line.translate(None, _CONTROLS)) < len(line)
+        ):
+            return b""
+        numbers = "".join([f"{values[at]}," for at in self.numbers])
+        return line if _PLAIN.fullmatch(numbers) else b""
+
+
+def _template(attributes: Mapping[str, Value]) -> _Template | None:
+    """None where a value is neither string nor number, or a name is not plain text."""
+    kinds = [_SCALARS.get(type(value), "") for value in attributes.values()]
+    names = "".join(attributes)
+    if not all(kinds) or not all(attributes) or not names.isprintable() or set(names) & set('"\\%'):
+        return None
+    places = [f'"{name}":{{"{kind}":"%s"}}' for name, kind in zip(attributes, kinds, strict=True)]
+    text = '{"Item":{' + ",".join(places) + "}}"
+    return _Template(text, text.count('"'), [at for at, kind in enumerate(kinds) if kind == "N"])
 
 
 def typed_attributes(attributes: Mapping[str, Value], level: int = 1) -> dict[str, Typed]:
@@ -58,9 +125,7 @@ def typed_value(value: Value, level: int = 1) -> Typed:
 def number_text(value: int | Decimal) -> str:
     """The number as DynamoDB's N, digit for digit. Raises Refused."""
     text = str(value)
-    # So few digits without an exponent are within every limit.
-    plain = len(text) <= MAX_DIGITS and text.replace(".", "", 1).lstrip("-").isdigit()
-    if not plain and (reason := fault(text.encode())):
+    if not _PLAIN.fullmatch(f"{text},") and (reason := fault(text.encode())):
         raise Refused(reason)
     return text
 

@@ -8,24 +8,20 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from ingest_project.core.model import Admitted, Chunk, RecordBatch, Rejection
-from ingest_project.formats.attribute_values import Value, key_parts, typed_attributes
+from ingest_project.formats.attribute_values import ItemLines, Value, key_parts
 from ingest_project.formats.csv_fields import OpenQuote, splitter
 from ingest_project.formats.csv_layout import ROW_COLUMN, row_shape
 from ingest_project.formats.dynamodb_json import ITEM_BYTES, SURELY_SMALL
 from ingest_project.formats.json_tree import Refused, parse
 from ingest_project.formats.keys import key_hash
-from ingest_project.formats.typed_values import check_name, item_size
+from ingest_project.formats.typed_values import item_size
 
 Rule = Callable[[Mapping[str, str]], Mapping[str, Value]]
 """Canonical column -> text of a row, as it stands in the file; gives the item's attributes.
 
 It raises BadValue for a row that is not good. Columns of the layout that the file lacks are not there.
 """
-
-_encode = msgspec.json.Encoder().encode
 
 
 class BadValue(ValueError):
@@ -51,7 +47,7 @@ class RowAdmission:
         self._number = chunk.before + 2
         self._delimiter, self._encoding = shape.delimiter, shape.encoding
         self._columns, self._split = shape.columns, splitter(shape.delimiter)
-        self._checked: set[str] = set()
+        self._lines = ItemLines()
         self._numbered = bool(shape.columns) and shape.columns[0] == ROW_COLUMN
 
     def __call__(self, batch: RecordBatch) -> Admitted:
@@ -113,11 +109,7 @@ class RowAdmission:
         row = dict(zip(columns, fields, strict=True))
         row.pop("", None)
         attributes = self._rule(row)
-        if not self._checked.issuperset(attributes):
-            for name in attributes:
-                check_name(name)
-            self._checked.update(attributes)
-        line = _encode({"Item": typed_attributes(attributes)})
+        line = self._lines.line(attributes)
         if len(line) > SURELY_SMALL:
             _check_size(line)
         return line, key_hash(key_parts(attributes, self._keys))

@@ -100,7 +100,7 @@ def test_ranges_tile_each_file_on_record_starts(indices: list[FileIndex], slots:
             before = {mark.offset: mark.records for mark in each.marks}
             done = 0
             for chunk in chunks:
-                assert done == before[chunk.range.start]
+                assert done == before[chunk.range.start] == chunk.before
                 assert chunk.records > 0
                 done += chunk.records
         else:
