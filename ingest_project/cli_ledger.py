@@ -34,20 +34,30 @@ def _ledger() -> SqlLedger:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(date: str | None, as_json: bool) -> None:
     """Show files and chunks by state, Dagster's and those of `ingest load`."""
+    from ingest_project.cli_overview import imports_of, show_imports
+    from ingest_project.resources.deployments import load_settings
+    from ingest_project.resources.overviews import overviews
+
     ledger = _ledger()
     try:
-        document = _status(ledger, date)
+        imports = overviews(load_settings(), ledger, date)
+        document = imports_of(imports) | _status(ledger, date)
     finally:
         ledger.close()
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
         _show_status(document)
+        show_imports(imports)
 
 
 def _status(ledger: SqlLedger, date: str | None) -> dict[str, Any]:
     chunks: dict[str, dict[str, int]] = {}
+    failed: list[dict[str, str]] = []
     for row in ledger.status(date=date):
+        if row.state == "failed":
+            names = ("chunk_id", "stage", "uri", "reason")
+            failed.append({name: getattr(row, name) for name in names})
         states = chunks.setdefault(f"{row.entity}/{row.stage}", dict.fromkeys(STATES, 0))
         states[row.state] += 1
     summaries = ledger.summary(date=date)
@@ -58,7 +68,7 @@ def _status(ledger: SqlLedger, date: str | None) -> dict[str, Any]:
     entities = sorted({summary["entity"] for summary in files} | {"messages"})
     inbox = {entity: ledger.files.states(entity, date) for entity in entities}
     waiting = {entity: states for entity, states in inbox.items() if states}
-    return {"chunks": chunks, "inbox": waiting, "files": files}
+    return {"chunks": chunks, "failed": failed, "inbox": waiting, "files": files}
 
 
 def _file(summary: FileSummary, stages_of_entity: set[str]) -> dict[str, Any]:
@@ -103,9 +113,10 @@ def _show_status(document: dict[str, Any]) -> None:
     columns = [("file", False), ("date", False), ("table", False), ("state", False), ("chunks", True)]
     columns += [(name, True) for name in ("read", "written", "indexed", "superseded", "rejected")]
     table("files", columns, [_row(file, name_of(file["uri"])) for file in document["files"]])
-    for file in document["files"]:
-        for failure in file["failures"]:
-            click.echo(f"{name_of(file['uri'])}: {failure}")
+    for chunk in document["failed"]:
+        click.echo(
+            f"{name_of(chunk['uri'])}: {chunk['stage']} of chunk {chunk['chunk_id']}: {chunk['reason']}"
+        )
 
 
 def _row(file: dict[str, Any], name: str) -> list[str]:

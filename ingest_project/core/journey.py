@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from ingest_project.core.forecasting import Forecaster
 from ingest_project.core.ports import Clock
 
-
 STILL_SECONDS = 10.0
 
 

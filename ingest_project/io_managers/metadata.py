@@ -10,6 +10,7 @@ import dagster as dg
 
 from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.core.outcomes import Summary
+from ingest_project.core.overview import FAILED, LOADED, QUEUED, WORKING, ImportAdvance
 from ingest_project.io_managers.cells import slot_key
 from ingest_project.ledgers.rejections import DeadLetter
 from ingest_project.resources.planner import PlanOutcome
@@ -48,6 +49,11 @@ def slot_metadata(
         numbers["seconds"] = round(summary.seconds, 3)
         numbers["items_per_second"] = round(summary.rate, 1)
         numbers["peak_memory_mb"] = round(peak_rss() / 2**20, 1)
+        seen = summary.pressure
+        numbers["memory_pressure"] = round(seen.peak, 3)
+        if seen.rows:
+            numbers["batch_rows"] = seen.rows
+        numbers["memory_paused_seconds"] = round(seen.paused, 1)
     metadata: dict[str, dg.MetadataValue] = {
         name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
         for name, value in numbers.items()
@@ -56,6 +62,22 @@ def slot_metadata(
         metadata["files"] = chunk_table(chunks)
     if counts.rejected:
         metadata["rejections"] = rejection_table(refused)
+    return metadata
+
+
+def import_metadata(seen: ImportAdvance) -> Metadata:
+    """Status of a date's import and of each of its files, after a stage."""
+    metadata: dict[str, dg.MetadataValue] = {
+        f"files_{state}": dg.MetadataValue.int(seen.count(state))
+        for state in (LOADED, WORKING, QUEUED, FAILED)
+    }
+    metadata["import_done"] = dg.MetadataValue.float(round(seen.advance.share, 4))
+    rows = ["| file | state | done |", "|---|---|---|"]
+    # What stands badly is what is looked for.
+    for file in sorted(seen.files, key=lambda file: (file.state != FAILED, file.state == LOADED))[:MOST_ROWS]:
+        done = f"{file.advance.share:.0%}".replace("%", " %")
+        rows.append(f"| {_name(file.uri)} | {file.state} | {done} |")
+    metadata["import_files"] = dg.MetadataValue.md("\n".join(rows))
     return metadata
 
 

@@ -14,9 +14,10 @@ import dagster as dg
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.core.outcomes import ChunkOutcome, Summary, summarize
+from ingest_project.core.overview import overview
 from ingest_project.io_managers.cells import cell, parse_cell
 from ingest_project.io_managers.live import LiveReporter
-from ingest_project.io_managers.metadata import slot_metadata
+from ingest_project.io_managers.metadata import import_metadata, slot_metadata
 from ingest_project.ledgers.rejections import DeadLetter, Selection
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.crew import Crew
@@ -63,6 +64,7 @@ def drain(context: dg.OutputContext, crew: Crew, stage: str, work: StageWork) ->
     """
     slots = sorted(parse_cell(key) for key in context.asset_partition_keys)
     chunks = work.chunks(slots)
+    crew.listen(context.log.warning)
     live = LiveReporter(context.log.info, stage, sum(c.records for group in chunks.values() for c in group))
     bad: dict[Slot, Summary] = {}
     for slot, summary in settled(crew, stage, chunks, live):
@@ -82,10 +84,25 @@ def drain(context: dg.OutputContext, crew: Crew, stage: str, work: StageWork) ->
             # the step.
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
     live.close()
+    observe_imports(context, crew.ledger, work, sorted({day for day, _ in slots}))
     for text in crew.engine.notes:
         context.log.warning(text)
     if bad:
         raise _verdict(stage, bad, len(slots))
+
+
+def observe_imports(
+    context: dg.OutputContext, ledger: SqlLedger, work: StageWork, days: Sequence[str]
+) -> None:
+    """The status of each date's import and its files, on the plan's page."""
+    stages = ("validated", *work.spec.destinations)
+    for day in days:
+        plan = work.plan_of(day)
+        if plan.chunks:
+            rows = {(row.chunk_id, row.stage): row for row in ledger.status(work.spec.name, day)}
+            seen = import_metadata(overview(plan.chunks, stages, rows))
+            key = dg.AssetKey([work.spec.name, "planned"])
+            context.log_event(dg.AssetObservation(key, partition=day, metadata=seen))
 
 
 def settled(

@@ -58,6 +58,10 @@ class Crew:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
+    def listen(self, tell: Callable[[str], None]) -> None:
+        """Tell somebody else what memory presses to."""
+        self._tell = self.engine.memory.tell = tell
+
     @property
     def ledger(self) -> SqlLedger:
         return self.engine.ledger

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,16 @@ class Done:
 
 
 Ingest = Callable[..., Done]
+
+
+@pytest.fixture
+def null_sink() -> Iterator[str]:
+    """A DynamoDB that takes everything and keeps nothing, in a process of its own."""
+    command = [sys.executable, "-m", "ingest_project.testing.fault_server", "--table", "null"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield json.loads(server.stdout.readline())["url"]
+        server.communicate()
 
 
 @pytest.fixture

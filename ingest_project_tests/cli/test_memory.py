@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +12,6 @@ from ingest_project_tests.cli.processes import start, variables_of
 
 LIMIT = 120 * 2**20
 FILE_BYTES = 100 * 2**20
-
-
-@pytest.fixture
-def null_sink() -> Iterator[str]:
-    """A DynamoDB that takes everything and keeps nothing, in a process of its own."""
-    command = [sys.executable, "-m", "ingest_project.testing.fault_server", "--table", "null"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield json.loads(server.stdout.readline())["url"]
-        server.communicate()
 
 
 def write_wrapped(path: Path, size: int) -> int:
