@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import re
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ingest_project.resources.deployments import Settings
     from ingest_project.resources.estimating import Estimate
     from ingest_project.resources.lanes import Assumptions, Lane
+    from ingest_project.resources.outlook import Outlook
     from ingest_project.resources.prices import Price, Prices
 
 
@@ -51,6 +53,10 @@ if TYPE_CHECKING:
 @click.option(
     "--write-units", type=click.IntRange(1), metavar="N", help="Most write units a second of a bulk put."
 )
+@click.option("--deadline", metavar="T", help="Time in which all must be done: 90s, 45m, 2h, 1h30m.")
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="As for `ingest load`.")
+@click.option("--exact", is_flag=True, help="Read large files whole, too.")
+@click.option("--entity", metavar="E", help="Whose files they are.  [default: messages]")
 @click.option("--keep-days", type=click.FloatRange(min=0), metavar="D", help="Days that objects stay in S3.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(
@@ -59,24 +65,38 @@ def plan(
     pattern: str,
     key: str | None,
     price_file: Path | None,
+    deadline: str | None,
+    workers: int | None,
+    exact: bool,
+    entity: str | None,
     as_json: bool,
     **assumed: float | None,
 ) -> int:
-    """Compare the lanes into DynamoDB for these files: dollars and time.
+    """What loading these files would take: rows, requests, money, memory, time, workers; and each lane into
+    DynamoDB.
 
-    Reads each file once and a sample of its records; writes nothing.
+    Reads each file, of a large one its beginning and spots, and a sample of its records; writes nothing.
     """
     from ingest_project.resources.deployments import load_settings, parse_key_schema
+    from ingest_project.resources.knobs import knobs_of
     from ingest_project.resources.lanes import compare
+    from ingest_project.resources.outlook import outlook
     from ingest_project.resources.prices import PRICES, QUOTAS, read_prices
 
+    seconds = parse_duration(deadline) if deadline else None
     settings = load_settings()
+    knobs = knobs_of(settings)
+    knobs = replace(knobs, workers=workers or knobs.workers)
     prices = read_prices(price_file) if price_file else PRICES
     assumptions = _assumptions(assumed)
-    found = _estimate(paths, settings, table or "", pattern, parse_key_schema(key, "--key") if key else None)
+    chosen = _Chosen(table=table or "", pattern=pattern, entity=entity, exact=exact)
+    found = _estimate(paths, settings, chosen, parse_key_schema(key, "--key") if key else None)
+    told = assumed["items_per_second"] is not None
+    expected = outlook(found, knobs, assumptions, QUOTAS, told=told, deadline=seconds)
     lanes = compare(found.volume, prices, QUOTAS, assumptions, settings.region)
     if as_json:
         document = {
+            "outlook": asdict(expected),
             "volume": asdict(found.volume),
             "lanes": [asdict(lane) for lane in lanes],
             "files": [asdict(file) for file in found.files],
@@ -87,6 +107,7 @@ def plan(
         }
         click.echo(json.dumps(document, indent=2))
     else:
+        _show_outlook(expected)
         _show(found, lanes, prices, assumptions, QUOTAS.as_of, settings.region)
     return 1 if any(file.error for file in found.files) else 0
 
@@ -102,31 +123,76 @@ def _assumptions(given: dict[str, float | None]) -> Assumptions:
     return Assumptions(**words)
 
 
-def _estimate(
-    paths: tuple[str, ...], settings: Settings, table: str, pattern: str, key: KeySchema | None
-) -> Estimate:
-    from ingest_project.api import entity_spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Options that say which files are meant and how they are read."""
+
+    table: str
+    pattern: str
+    entity: str | None
+    exact: bool
+
+
+def _estimate(paths: tuple[str, ...], settings: Settings, chosen: _Chosen, key: KeySchema | None) -> Estimate:
+    from ingest_project.api import DUMPS, entity_spec
     from ingest_project.resources.assembly import Assembly
+    from ingest_project.resources.connect import s3_client
     from ingest_project.resources.estimating import Estimator
     from ingest_project.resources.importing import find_files
     from ingest_project.resources.knobs import knobs_of
     from ingest_project.resources.reading import source_of
+    from ingest_project.resources.sampling import WHOLE, SampledSource
+    from ingest_project.sources.dumps import Stores
+    from ingest_project.sources.stores import BLOCK
 
     try:
-        files = find_files(paths, settings, pattern)
+        files = find_files(paths, settings, chosen.pattern)
     except TargetMissing as error:
         raise ConfigurationError(str(error)) from error
-    spec = entity_spec()
+    spec = entity_spec(chosen.entity or DUMPS)
     assembly = Assembly(settings=settings, spec=spec, owner="plan", knobs=knobs_of(settings))
     with assembly.engine() as engine:
         estimator = Estimator(
             spec=spec,
-            source=source_of(spec, settings),
+            source=SampledSource(
+                source_of(spec, settings),
+                Stores(lambda: s3_client(settings), BLOCK),
+                whole=None if chosen.exact else WHOLE,
+            ),
             ask=lambda name: engine.keys_of(name, None),
             key=key,
-            table=table,
+            table=chosen.table,
         )
         return estimator.estimate(files)
+
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``90s``, ``45m``, ``2h`` or ``1h30m``; a bare number is seconds."""
+    found = _DURATION.fullmatch(text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    total = 3600 * hours + 60 * minutes + seconds
+    if total <= 0:
+        raise click.UsageError(f"--deadline {text}: write it as 90s, 45m, 2h or 1h30m")
+    return float(total)
+
+
+def _show_outlook(expected: Outlook) -> None:
+    from ingest_project.core.progress import duration
+
+    rows, time = expected.rows, expected.seconds
+    files = f"{expected.files:,} file{'s' if expected.files != 1 else ''}"
+    span = "" if rows.low == rows.high else f" ({rows.low:,.0f} to {rows.high:,.0f})"
+    click.echo(f"{files}, {expected.bytes / 1e6:,.1f} MB, {rows.likely:,.0f} rows{span}")
+    click.echo(
+        f"{expected.requests:,} requests, about {duration(time.likely)} ({duration(time.low)} to "
+        f"{duration(time.high)}) with {expected.workers} worker{'s' if expected.workers != 1 else ''}, "
+        f"{expected.memory_bytes / 2**20:,.0f} MB of memory at most"
+    )
+    for text in filter(None, (expected.deadline, *expected.advice)):
+        click.echo(text)
 
 
 def _show(

@@ -11,19 +11,21 @@ from math import ceil
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import BadInput, IngestError, SourceChanged
-from ingest_project.core.model import Chunk, ChunkPlan, KeySchema, Position, SourceFile
+from ingest_project.core.forecasting import Interval
+from ingest_project.core.model import Chunk, ChunkPlan, FileIndex, KeySchema, Position, SourceFile
 from ingest_project.formats.json_tree import parse
 from ingest_project.formats.packing import packer
 from ingest_project.formats.typed_values import item_size
 from ingest_project.resources.lanes import Volume
 from ingest_project.resources.planner import Planner
-from ingest_project.sources.dumps import DumpSource
+from ingest_project.resources.sampling import SampledSource
 
 WRITE_UNIT = 1024
 SAMPLE_CHUNKS, SAMPLE_RECORDS = 8, 250
 """Of a file: so many places, so many records from each; of a compressed one its beginning."""
 
 _CHUNK_BYTES = 1 << 20
+NONE = Interval.exactly(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,9 @@ class FileEstimate:
     """What one file would bring. ``volume`` is scaled up from ``sampled`` good records of it.
 
     Attributes:
-        records: Counted, not estimated.
+        records: Counted, or estimated where ``rows`` is wide: a large file is known from its beginning and
+            from spots.
+        bytes: Stored.
         rejected_share: Of the sample.
         error: Why nothing can be said of it.
     """
@@ -40,6 +44,9 @@ class FileEstimate:
     table: str
     records: int
     volume: Volume
+    rows: Interval = NONE
+    bytes: int = 0
+    compression: str = ""
     sampled: int = 0
     rejected_share: float = 0.0
     error: str = ""
@@ -51,6 +58,11 @@ class Estimate:
 
     files: tuple[FileEstimate, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> Interval:
+        """Records of all files; files err together, as they may be of one kind."""
+        return sum((file.rows for file in self.files), start=NONE)
 
     @property
     def volume(self) -> Volume:
@@ -78,7 +90,7 @@ class Estimator:
     """
 
     spec: EntitySpec
-    source: DumpSource
+    source: SampledSource
     ask: Callable[[str], KeySchema]
     key: KeySchema | None = None
     table: str = ""
@@ -87,7 +99,7 @@ class Estimator:
     _keys: dict[str, KeySchema] = field(default_factory=dict)
 
     def estimate(self, files: Sequence[SourceFile]) -> Estimate:
-        """Read each file once, and a sample of it once more.
+        """Read each file, a large one in part, and a sample of it once more.
 
         Raises:
             TransientFailure: A store did not answer.
@@ -101,7 +113,7 @@ class Estimator:
             target=self.table,
         )
         made = planner.plan(None, "estimate", files, lambda text: None)
-        found = [self._file(made.plan, index.file.uri) for index in made.plan.files]
+        found = [self._file(made.plan, index) for index in made.plan.files]
         found += [
             FileEstimate(uri=uri, table="", records=0, volume=_NOTHING, error=why)
             for uri, why in made.refused.items()
@@ -119,53 +131,79 @@ class Estimator:
                 self.notes.append(f"The key of {table} was taken to be {assumed}: {error}")
         return self._keys[table]
 
-    def _file(self, plan: ChunkPlan, uri: str) -> FileEstimate:
+    def _file(self, plan: ChunkPlan, index: FileIndex) -> FileEstimate:
+        uri, size = index.file.uri, index.file.size
         chunks = [chunk for chunk in plan.chunks if chunk.range.uri == uri]
-        records = sum(chunk.records for chunk in chunks)
+        rows = self.source.rows[uri]
+        records = round(rows.likely)
         if not records:
-            return FileEstimate(uri=uri, table=self.table, records=0, volume=_NOTHING)
-        lines, refused = list[bytes](), 0
+            return FileEstimate(uri=uri, table=self.table, records=0, volume=_NOTHING, bytes=size)
+        sample = _Sample()
         for chunk in _spread(chunks):
-            good, bad = self._sample(chunk)
-            lines += good
-            refused += bad
-        share = refused / max(1, refused + len(lines))
+            self._add(sample, chunk)
+        share = sample.refused / max(1, sample.refused + len(sample.lines))
+        larger = self.source.record_bytes(index) / sample.record_bytes if self.source.is_part(uri) else 1.0
         return FileEstimate(
             uri=uri,
             table=chunks[0].target,
             records=records,
-            volume=self._scaled(lines, round(records * (1 - share))),
-            sampled=len(lines),
+            volume=self._scaled(sample.lines, round(records * (1 - share)), larger),
+            rows=rows,
+            bytes=size,
+            compression=index.compression,
+            sampled=len(sample.lines),
             rejected_share=share,
         )
 
-    def _sample(self, chunk: Chunk) -> tuple[list[bytes], int]:
-        admission, lines, refused = self.spec.admission(chunk), list[bytes](), 0
+    def _add(self, sample: _Sample, chunk: Chunk) -> None:
+        """The first records of a chunk."""
+        admission, seen = self.spec.admission(chunk), 0
         batches = self.source.read(replace(chunk, fault=None), Position())
         try:
             for batch in batches:
+                raws = batch.raws[: SAMPLE_RECORDS - seen]
                 admitted = admission(batch)
-                lines += map(bytes, admitted.lines)
-                refused += len(admitted.rejections)
-                if len(lines) + refused >= SAMPLE_RECORDS:
+                sample.lines += map(bytes, admitted.lines[: len(raws)])
+                sample.refused += len(admitted.rejections)
+                sample.bytes += sum(map(len, map(bytes, raws)))
+                sample.records += len(raws)
+                seen += len(raws)
+                if seen >= SAMPLE_RECORDS:
                     break
         except (BadInput, SourceChanged):
             pass
-        return lines[:SAMPLE_RECORDS], refused
 
-    def _scaled(self, lines: Sequence[bytes], items: int) -> Volume:
+    def _scaled(self, lines: Sequence[bytes], items: int, larger: float) -> Volume:
+        """``larger``: how much larger records are in the whole file than where the sample is from."""
         if not lines:
             return _NOTHING
         factor = items / len(lines)
         text = b"\n".join((*lines, b""))
+        # A record below a write unit takes one, whatever its size.
+        heavier = larger if len(text) * larger > len(lines) * WRITE_UNIT else 1.0
         stream = packer(self.compression)
         stored = len(stream.compress(text)) + len(stream.flush())
         return Volume(
             items=items,
-            write_units=round(sum(map(write_units, lines)) * factor),
-            text_bytes=round(len(text) * factor),
-            stored_bytes=round(stored * factor),
+            write_units=round(sum(map(write_units, lines)) * factor * heavier),
+            text_bytes=round(len(text) * factor * larger),
+            stored_bytes=round(stored * factor * larger),
         )
+
+
+@dataclass(slots=True)
+class _Sample:
+    """Records of a file: lines of good ones, how many were refused, and what all take in the file."""
+
+    lines: list[bytes] = field(default_factory=list)
+    refused: int = 0
+    records: int = 0
+    bytes: int = 0
+
+    @property
+    def record_bytes(self) -> float:
+        """What a record and what stands between two take."""
+        return self.bytes / max(1, self.records) + 1
 
 
 def write_units(line: bytes) -> int:

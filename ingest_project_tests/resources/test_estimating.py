@@ -5,15 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from ingest_project.core.entity import DEFAULT_KEYS
 from ingest_project.core.errors import TargetMissing
+from ingest_project.core.forecasting import Interval
 from ingest_project.core.model import KeySchema
 from ingest_project.entities.messages.spec import SPEC
 from ingest_project.resources.estimating import Estimate, Estimator, write_units
-from ingest_project.sources.dumps import DumpSource, list_files
+from ingest_project.resources.sampling import SampledSource
+from ingest_project.sources.dumps import DumpSource, Stores, list_files
 
 
 def ask(table: str) -> KeySchema:
@@ -25,7 +28,9 @@ def missing(table: str) -> KeySchema:
 
 
 def estimate(folder: Path, **words: object) -> Estimate:
-    made = Estimator(**{"spec": SPEC, "source": DumpSource(), "ask": ask, **words})
+    whole = words.pop("whole", None)
+    source = SampledSource(DumpSource(), Stores(None, 1 << 18), whole=whole)
+    made = Estimator(**{"spec": SPEC, "source": source, "ask": ask, **words})
     return made.estimate(list_files(str(folder)))
 
 
@@ -96,3 +101,44 @@ def test_a_write_unit_is_a_kib_begun(size: int, units: int) -> None:
     line = b'{"Item":{"id":{"S":"%b"},"n":{"NULL":true}}}' % (b"x" * max(0, size - 1))
     # Names 2 + 1, the null 1 byte.
     assert units == write_units(line)
+
+
+def of(number: int, size: int) -> dict[str, object]:
+    return {"id": f"r{number:07d}", "text": "x" * size}
+
+
+@pytest.mark.parametrize("shape", ["lines", "array", "wrapper"])
+@pytest.mark.parametrize("kind", ["even", "growing", "mixed"])
+def test_the_rows_of_a_large_file_lie_in_the_interval_of_its_sample(
+    tmp_path: Path, shape: str, kind: str
+) -> None:
+    rng = Random(f"{shape}{kind}")
+    sizes = {
+        "even": lambda at: 250,
+        "growing": lambda at: 100 + at // 50,
+        "mixed": lambda at: rng.choice((50, 500)),
+    }
+    records = [json.dumps(of(at, sizes[kind](at))) for at in range(16_000)]
+    text = {"lines": "\n".join(records), "array": f"[{', '.join(records)}]"}
+    text["wrapper"] = f'{{"Count": 3, "Items": [{",".join(records)}]}}'
+    (tmp_path / "aaa-dump.json").write_text(text[shape])
+    (found,) = estimate(tmp_path, whole=1 << 20).files
+    assert found.rows.low <= 16_000 <= found.rows.high
+    assert found.rows.high < 1.3 * found.rows.low
+    exact = estimate(tmp_path).volume
+    assert exact.text_bytes == pytest.approx(found.volume.text_bytes, rel=0.15)
+
+
+def test_a_large_compressed_file_is_known_from_its_beginning(tmp_path: Path) -> None:
+    rng = Random(5)
+    lines = "".join(json.dumps({"id": f"{rng.getrandbits(128):x}", "n": at}) + "\n" for at in range(60_000))
+    (tmp_path / "aaa-dump.json.gz").write_bytes(gzip.compress(lines.encode()))
+    (found,) = estimate(tmp_path, whole=1 << 18).files
+    assert found.rows.low <= 60_000 <= found.rows.high
+    assert found.rows.high > 1.5 * found.rows.low
+    assert "" == found.error
+
+
+def test_a_small_file_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "aaa-dump.jsonl").write_text('{"id":"1"}\n{"id":"2"}\n')
+    assert Interval.exactly(2) == estimate(tmp_path, whole=1 << 20).rows
