@@ -20,6 +20,8 @@ ROW_LIMIT = 4 << 20
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _QUOTE = 0x22
+_FEW, _LONGEST_RUN = 8, 256
+"""A block of fewer rows is no gain; after it, so many are taken the exact way, at most, before the next."""
 
 
 class RowCutter:
@@ -53,6 +55,7 @@ class RowCutter:
         self._borders = borders(delimiter)
         self._whole, self._group, self._limit = whole, group, limit
         self._open: int | None = None
+        self._run = 1
 
     @property
     def offset(self) -> int:
@@ -70,7 +73,7 @@ class RowCutter:
             places: list[int] = []
             stop, more = self.offset + self._group, True
             while more and self.offset < stop:
-                more = self._lines(raws, places) or self._row(raws, places)
+                more = self._lines(raws, places) or self._exactly(raws, places)
             if raws:
                 yield Cut(raws=raws, start=places[0], end=self.offset, places=places)
             if not more:
@@ -116,6 +119,8 @@ class RowCutter:
         if end <= at or end - at > self._limit:
             return False
         lines = data[at:end].splitlines(keepends=True)
+        if len(lines) >= _FEW:
+            self._run = 1
         starts = accumulate(map(len, lines), initial=self.offset)
         found_rows = data[at:end].splitlines()
         self.at = end
@@ -133,6 +138,24 @@ class RowCutter:
         it."""
         data, at = self.window.data, self.at
         return 1 + max(data.rfind(b"\n", at, feeds), data.rfind(b"\r", at, returns))
+
+    def _exactly(self, raws: list[bytes], places: list[int]) -> bool:
+        """Take one row the exact way, and more of them where blocks gave little. False at the end."""
+        if not self._row(raws, places):
+            return False
+        data, at, base, limit = self.window.data, self.at, self.window.base, self._limit
+        match, run = self._borders.row.match, 1
+        while run < self._run and (found := match(data, at)) and found.end() < len(data):
+            if found.end() - at > limit:
+                break
+            if raw := found[1]:
+                raws.append(raw)
+                places.append(base + at)
+            at = found.end()
+            run += 1
+        self.at = at
+        self._run = min(2 * self._run, _LONGEST_RUN)
+        return True
 
     def _row(self, raws: list[bytes], places: list[int]) -> bool:
         """Take one row the exact way, or pass a blank line. False at the end."""

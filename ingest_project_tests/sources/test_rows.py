@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -145,3 +147,42 @@ def test_reading_goes_on_behind_any_batch_of_hostile_text(tmp_path: Path, data: 
         except BadInput:
             assert index.fault is not None
         assert expected[after.ordinal :] == rest
+
+
+READER = """
+import resource, sys
+from ingest_project.core.layouts import Layout
+from ingest_project.core.model import KeySchema, Position
+from ingest_project.core.planning import Binding, plan
+from ingest_project.formats.csv_admission import RowAdmission
+from ingest_project.sources.dumps import list_files
+from ingest_project.sources.rows import RowSource
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def rule(row):
+    return row
+
+source, idle = RowSource([Layout(name="x", required=("id", "price", "note"))]), peak()
+index = source.index(list_files(sys.argv[1])[0])
+bound = Binding(index=index, target="t", keys=KeySchema(parts=(("id", "S"),)))
+(chunk,) = plan(None, [bound], entity="e", date="2026-01-01", slots=1).chunks
+admission = RowAdmission(chunk, rule)
+read = sum(len(admission(batch).lines) for batch in source.read(chunk, Position()))
+print(index.records, read, (peak() - idle) // 1024)
+"""
+
+
+def test_a_file_of_40_mb_is_read_in_constant_memory(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    with path.open("wb") as file:
+        file.write(b"id,price,note\n")
+        for first in range(0, 40_000, 1000):
+            file.writelines(b'%d,1,"%b\n"\n' % (n, b"x" * 1000) for n in range(first, first + 1000))
+    done = subprocess.run(
+        [sys.executable, "-c", READER, str(path)], capture_output=True, text=True, timeout=120, check=True
+    )
+    records, read, grown = map(int, done.stdout.split())
+    assert (records, read) == (40_000, 40_000)
+    assert grown < 16
