@@ -57,9 +57,9 @@ class FileIndex:
     """What one streaming pass learned of a file; enough to cut it without reading it again.
 
     Attributes:
-        shape: ``array``, ``wrapper:<key>``, ``object``, ``lines`` (JSON lines and concatenated pages) or
-            ``export``.
-        compression: ``""``, ``"gzip"`` or ``"zstd"``.
+        shape: ``array``, ``wrapper:<key>``, ``object``, ``lines`` (JSON lines and concatenated pages),
+            ``export``, or ``csv:`` and how its rows are read.
+        compression: ``""``, ``"gzip"``, ``"zstd"`` or, of a workbook, ``"xlsx"``.
         length: Bytes of the decompressed stream up to its end or its fault.
         records: Records before the end or the fault.
         marks: Record starts about each MiB, ascending, the first record's included. Bounded: a longer file

@@ -171,6 +171,7 @@ def key_type(record: bytes, name: str) -> str:
 
 def _told(index: FileIndex) -> str:
     name = PurePosixPath(index.file.uri).name
-    text = f"{name}: {index.records:,} records, {index.file.size:,} bytes, {index.shape}"
+    shape = index.shape.partition("{")[0].rstrip(":")
+    text = f"{name}: {index.records:,} records, {index.file.size:,} bytes, {shape}"
     fault = index.fault
     return text if fault is None else f"{text}; broken at byte {fault.offset}: expected {fault.expected}"
