@@ -176,6 +176,12 @@ def summary_table(report: ImportReport) -> None:
         f"{report.read:,} records in {report.seconds:,.1f} s, {report.items_per_second:,.0f} items/s, "
         f"peak memory {report.peak_rss_bytes / 2**20:,.0f} MB"
     )
+    if report.read:
+        click.echo(
+            f"{report.success_rate:.2%} of the records went through, {report.failure_rate:.2%} were "
+            f"rejected, {report.failed_files:,} files failed; {report.cpu_seconds:,.1f} s of processor, "
+            f"{report.target_seconds:,.1f} s of requests"
+        )
     if report.pressure.peak >= FIRST_PRESSURE:
         click.echo(pressure_line(report.pressure))
     if report.rejected and not report.dry_run:

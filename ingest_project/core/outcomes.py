@@ -24,6 +24,7 @@ class ChunkOutcome:
         seconds: Duration of this attempt.
         reason: Why it is not sealed.
         pressure: What was seen of memory meanwhile.
+        target_seconds: Of this attempt's requests to the target, each counted: many are under way at once.
     """
 
     chunk: Chunk
@@ -34,6 +35,7 @@ class ChunkOutcome:
     seconds: float
     reason: str = ""
     pressure: Pressure = UNSEEN
+    target_seconds: float = 0.0
 
     @property
     def retriable(self) -> bool:
@@ -52,6 +54,7 @@ class Summary:
     seconds: float
     unsealed: tuple[ChunkOutcome, ...]
     pressure: Pressure = UNSEEN
+    target_seconds: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -63,13 +66,14 @@ def summarize(outcomes: Iterable[ChunkOutcome]) -> Summary:
     """Add outcomes up; seconds add up as well (chunks of one worker run one after another)."""
     total, fresh, seconds, planned, chunks = Counts(), Counts(), 0.0, 0, 0
     unsealed: list[ChunkOutcome] = []
-    pressure = UNSEEN
+    pressure, target_seconds = UNSEEN, 0.0
     for outcome in outcomes:
         chunks += 1
         planned += outcome.chunk.records
         total, fresh = total + outcome.counts, fresh + outcome.fresh
         seconds += outcome.seconds
         pressure |= outcome.pressure
+        target_seconds += outcome.target_seconds
         if outcome.state != SEALED:
             unsealed.append(outcome)
     return Summary(
@@ -80,4 +84,5 @@ def summarize(outcomes: Iterable[ChunkOutcome]) -> Summary:
         seconds=seconds,
         unsealed=tuple(unsealed),
         pressure=pressure,
+        target_seconds=target_seconds,
     )

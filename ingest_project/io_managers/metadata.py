@@ -15,6 +15,7 @@ from ingest_project.io_managers.cells import slot_key
 from ingest_project.ledgers.rejections import DeadLetter
 from ingest_project.resources.planner import PlanOutcome
 from ingest_project.resources.process import peak_rss
+from ingest_project.resources.usage import cpu_seconds
 
 RAW_SHOWN = 200
 MOST_ROWS = 100
@@ -49,6 +50,10 @@ def slot_metadata(
         numbers["seconds"] = round(summary.seconds, 3)
         numbers["items_per_second"] = round(summary.rate, 1)
         numbers["peak_memory_mb"] = round(peak_rss() / 2**20, 1)
+        numbers["cpu_seconds"] = round(cpu_seconds(), 2)
+        numbers["target_seconds"] = round(summary.target_seconds, 3)
+        numbers["success_rate"] = round(1 - counts.rejected / counts.sent, 6)
+        numbers["failure_rate"] = round(counts.rejected / counts.sent, 6)
         seen = summary.pressure
         numbers["memory_pressure"] = round(seen.peak, 3)
         if seen.rows:
@@ -100,8 +105,9 @@ def chunk_table(chunks: Sequence[Chunk]) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(rows))
 
 
-def plan_metadata(made: PlanOutcome) -> Metadata:
-    """Sums of the date's plan, what was added, what was refused and why, and where files broke off."""
+def plan_metadata(made: PlanOutcome, advice: Sequence[str] = ()) -> Metadata:
+    """Sums of the date's plan, what was added, what was refused and why, where files broke off, and advice
+    for the load."""
     plan = made.plan
     numbers = {
         "dagster/row_count": sum(chunk.records for chunk in plan.chunks),
@@ -122,7 +128,8 @@ def plan_metadata(made: PlanOutcome) -> Metadata:
         if index.fault is not None
     ]
     refused = [f"- {uri}: {reason}" for uri, reason in made.refused.items()]
-    for name, lines in (("broken", broken), ("refused", refused)):
+    advised = [f"- {text}" for text in advice]
+    for name, lines in (("broken", broken), ("refused", refused), ("advice", advised)):
         if lines:
             metadata[name] = dg.MetadataValue.md("\n".join(lines[:MOST_ROWS]))
     metadata["peak_memory_mb"] = dg.MetadataValue.float(round(peak_rss() / 2**20, 1))

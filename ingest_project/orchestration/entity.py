@@ -14,6 +14,7 @@ from ingest_project.orchestration.pool import FILES
 from ingest_project.orchestration.replays import build_replay
 from ingest_project.orchestration.sensors import build_inbox_sensor, build_index_sensor, build_replan_schedule
 from ingest_project.resources.clients import IngestResource, PlanReader
+from ingest_project.resources.outlook import plan_advice
 
 KINDS = {
     "planned": {"s3", "json"},
@@ -59,7 +60,7 @@ def build_planned(spec: EntitySpec) -> dg.AssetsDefinition:
     )
     def planned(context: dg.AssetExecutionContext, ingest: IngestResource) -> ChunkPlan:
         made = ingest.plan(spec, owner_of(context.run), context.partition_key, context.log.info)
-        context.add_output_metadata(plan_metadata(made))
+        context.add_output_metadata(plan_metadata(made, plan_advice(made.plan, ingest.knobs())))
         return made.plan
 
     return planned

@@ -18,6 +18,7 @@ from ingest_project.core.outcomes import BUSY, FAILED, SEALED, STOPPED, ChunkOut
 from ingest_project.core.ports import Clock, Ledger
 from ingest_project.core.pressure import MemoryWatch
 from ingest_project.resources.places import Places
+from ingest_project.resources.usage import requests_counted
 
 BUSY_SECONDS = 0.5
 
@@ -54,7 +55,7 @@ class Attempts:
     ) -> ChunkOutcome:
         """A turn in this event loop."""
         async with self.places.one_of_a_loop():
-            with self.memory.witness() as witness:
+            with self.memory.witness() as witness, requests_counted() as requests:
                 started, ended = self.clock(), None
                 while ended is None:
                     try:
@@ -63,7 +64,7 @@ class Attempts:
                         ended = self._verdict(error, stage, chunk, started)
                         if ended is None:
                             await asyncio.sleep(BUSY_SECONDS)
-        return replace(ended, pressure=witness.seen)
+        return replace(ended, pressure=witness.seen, target_seconds=requests.seconds)
 
     def _verdict(self, error: Exception, stage: str, chunk: Chunk, started: float) -> ChunkOutcome | None:
         """How an attempt ended that raised; None when a busy chunk is worth another look.

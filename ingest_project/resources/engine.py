@@ -38,6 +38,7 @@ from ingest_project.resources.places import Places
 from ingest_project.resources.replaying.reading import reading_of
 from ingest_project.resources.stage_run import StageRun
 from ingest_project.resources.standings import Standings
+from ingest_project.resources.usage import TimedSink
 from ingest_project.sinks.parts import ObjectPartStore
 from ingest_project.sources.dumps import DumpSource
 
@@ -258,7 +259,7 @@ class Engine:
         async with self._opening:
             known = self._loaders.get((stage, chunk.target))
             if known is None:
-                sink = await self.destinations[stage].open(chunk.target, chunk.keys)
+                sink = TimedSink(await self.destinations[stage].open(chunk.target, chunk.keys), self._clock)
                 known = self._loaders[(stage, chunk.target)] = (sink, self._make_loader(sink))
             return known
 

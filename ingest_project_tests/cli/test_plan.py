@@ -87,3 +87,24 @@ def test_the_plan_reads_and_nothing_else(bare_ingest: Ingest, dump: Path, home: 
         == [path for path in sorted(home.rglob("*")) if path.is_file() and "ledger" not in path.name]
     )
     assert json.loads(dump.read_text().splitlines()[0])["id"] == "r0"
+
+
+def test_the_outlook_has_intervals_workers_for_the_deadline_and_advice(
+    bare_ingest: Ingest, dump: Path
+) -> None:
+    words = ["--key", "id:S", "--items-per-second", 10, "--start-units", 40_000]
+    done = bare_ingest("plan", dump, *words, "--deadline", "1h", "--workers", 64)
+    assert 0 == done.status, done.err
+    assert "1 file, 3.1 MB, 2,000 rows" in done.out
+    assert "80 requests, about" in done.out
+    assert "64 workers share 1 chunk: 1 would do." in done.out
+    late = bare_ingest("plan", dump, *words, "--deadline", "90s", "--json").report["outlook"]
+    assert (2_000, 200, None) == (
+        late["rows"]["likely"],
+        late["seconds"]["likely"],
+        late["workers_needed"],
+    )
+    assert "within 0:01:30: not surely, 1 workers over 1 chunks" in late["deadline"]
+    wrong = bare_ingest("plan", dump, "--key", "id:S", "--deadline", "soon")
+    assert 2 == wrong.status
+    assert "write it as 90s, 45m, 2h or 1h30m" in wrong.err

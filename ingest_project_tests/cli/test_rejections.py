@@ -58,7 +58,15 @@ def test_corrected_records_arrive_at_their_place_in_the_order(
         {"id": 7, "from": "c"},
     ]
     dump = write_lines(tmp_path / "things-dump.json", records)
-    assert 3 == load(ingest, dump, table)["rejected"]
+    report = load(ingest, dump, table)
+    assert (3, 0.5, 0.5, 0) == (
+        report["rejected"],
+        report["success_rate"],
+        report["failure_rate"],
+        report["failed_files"],
+    )
+    assert report["cpu_seconds"] > 0
+    assert report["target_seconds"] > 0
     exported = tmp_path / "bad.jsonl"
     assert 0 == ingest("rejections", "export", exported).status
     correct(exported, {'"id": 5': '"id": "a"', '"id": 6': '"id": "b"'})

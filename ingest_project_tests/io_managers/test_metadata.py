@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ingest_project.core.model import Counts
+from ingest_project.core.model import ChunkPlan, Counts
 from ingest_project.core.outcomes import Summary, summarize
-from ingest_project.io_managers.metadata import rejection_table, slot_metadata
+from ingest_project.io_managers.metadata import plan_metadata, rejection_table, slot_metadata
 from ingest_project.ledgers.rejections import DeadLetter
+from ingest_project.resources.planner import PlanOutcome
 
 LETTER = DeadLetter(
     entity="messages",
@@ -42,3 +43,21 @@ def test_a_replay_has_counts_and_no_rate() -> None:
     metadata = slot_metadata(replay)
     assert (metadata["written"].value, metadata["already_done"].value) == (10, 10)
     assert "items_per_second" not in metadata
+
+
+def test_a_slot_shows_what_went_through_and_what_it_took_of_the_target() -> None:
+    done = Counts(sent=8, written=6, rejected=2)
+    found = Summary(
+        chunks=1, planned=8, counts=done, fresh=done, seconds=2.0, unsealed=(), target_seconds=5.0
+    )
+    metadata = slot_metadata(found)
+    assert (0.75, 0.25, 5.0) == tuple(
+        metadata[name].value for name in ("success_rate", "failure_rate", "target_seconds")
+    )
+
+
+def test_a_plan_shows_its_advice() -> None:
+    plan = ChunkPlan(entity="messages", date="2026-11-22", slots=1)
+    metadata = plan_metadata(PlanOutcome(plan=plan, added=(), refused={}), ("Join small files.",))
+    assert "- Join small files." == metadata["advice"].value
+    assert "advice" not in plan_metadata(PlanOutcome(plan=plan, added=(), refused={}))

@@ -50,6 +50,7 @@ class Accounts:
     refused: Mapping[str, str]
     upkeep: Upkeep
     letters: DeadLetters
+    target_seconds: float = 0.0
     items: Counter[str] = field(default_factory=Counter)
     pressure: Pressure = UNSEEN
     _rows: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
@@ -110,6 +111,7 @@ class Accounts:
         self.items[outcome.stage] += outcome.fresh.sent
         self._seconds[uri] += outcome.seconds
         self.pressure |= outcome.pressure
+        self.target_seconds += outcome.target_seconds
         if outcome.state != SEALED:
             self._errors.setdefault(uri, outcome.reason)
 

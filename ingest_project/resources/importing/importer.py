@@ -29,6 +29,7 @@ from ingest_project.resources.planner import PlanOutcome
 from ingest_project.resources.process import peak_rss
 from ingest_project.resources.reading import source_of
 from ingest_project.resources.replaying.plans import joined
+from ingest_project.resources.usage import Meter
 
 LEDGER_NAME, LEDGER_DATE = "load", "cli"
 """Entity and date under which the ledger keeps what was imported without Dagster."""
@@ -119,6 +120,7 @@ class _Call:
         self._settings, self._options = settings, options
         self._watch, self._log, self._clock, self._wall = watch, log, clock, wall
         self._started, self._owner = clock(), new_owner()
+        self._cpu = Meter()
         self._notes: list[str] = []
         self._journey, self._meter = Journey(clock), StageMeter("", 0, None, clock)
         stages = ("table", "index") if self._wants_index() else ("table",)
@@ -169,7 +171,8 @@ class _Call:
                 uris = {chunk.range.uri for chunk in chosen(accounts.plan, self._options.chunks)}
                 reports = tuple(report for report in reports if report.uri in uris)
             report = self._report(reports, max(accounts.items.values(), default=0))
-            return replace(report, pressure=accounts.pressure)
+            seen, seconds = accounts.pressure, accounts.target_seconds
+            return replace(report, pressure=seen, target_seconds=seconds)
         finally:
             ledger.close()
             upkeep.close()
@@ -285,6 +288,7 @@ class _Call:
             seconds=self._clock() - self._started,
             items=items,
             peak_rss_bytes=peak_rss(),
+            cpu_seconds=self._cpu.seconds,
             dry_run=self._options.dry_run,
             notes=tuple(self._notes),
         )

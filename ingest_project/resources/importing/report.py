@@ -91,6 +91,8 @@ class ImportReport:
         items: Records that went through this call's slowest stage; earlier attempts do not count.
         peak_rss_bytes: Greatest resident memory of one process of this call.
         pressure: What was seen of the memory budget.
+        cpu_seconds: Processor time of this call, its workers included.
+        target_seconds: Time of its requests to the targets, each counted: many are under way at once.
         notes: What a user should know, in sentences.
     """
 
@@ -101,6 +103,8 @@ class ImportReport:
     dry_run: bool = False
     notes: tuple[str, ...] = ()
     pressure: Pressure = UNSEEN
+    cpu_seconds: float = 0.0
+    target_seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -128,6 +132,21 @@ class ImportReport:
         return self._sum("rejected")
 
     @property
+    def failure_rate(self) -> float:
+        """Rejected records, as a part of those read; 0 when nothing was read."""
+        return self.rejected / self.read if self.read else 0.0
+
+    @property
+    def success_rate(self) -> float:
+        """Of the records read, those that no one refused."""
+        return 1.0 - self.failure_rate if self.read else 0.0
+
+    @property
+    def failed_files(self) -> int:
+        """Files that were not loaded to their end."""
+        return sum(bool(file.error) for file in self.files)
+
+    @property
     def items_per_second(self) -> float:
         return self.items / self.seconds if self.seconds > 0 else 0.0
 
@@ -138,6 +157,11 @@ class ImportReport:
             "seconds": round(self.seconds, 3),
             "items_per_second": round(self.items_per_second, 1),
             "peak_rss_bytes": self.peak_rss_bytes,
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "target_seconds": round(self.target_seconds, 3),
+            "success_rate": round(self.success_rate, 6),
+            "failure_rate": round(self.failure_rate, 6),
+            "failed_files": self.failed_files,
             "memory": asdict(self.pressure),
             "dry_run": self.dry_run,
             "notes": list(self.notes),
