@@ -7,7 +7,7 @@ Outcomes come as chunks end; one that fails keeps no other from its turn. Knows 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -29,7 +29,7 @@ def in_threads(
     chunks: Sequence[Chunk],
     count: int,
     progress: Progress,
-) -> Iterator[ChunkOutcome]:
+) -> Generator[ChunkOutcome, None, None]:
     """Attempts in ``count`` threads, begun in the order of the chunks; ``progress`` is called in this one.
 
     When the caller stops early, attempts under way end at their next durable step, released.
@@ -60,7 +60,7 @@ def in_tasks(
     attempt: Callable[[Chunk], Coroutine[Any, Any, ChunkOutcome]],
     chunks: Sequence[Chunk],
     count: int,
-) -> Iterator[ChunkOutcome]:
+) -> Generator[ChunkOutcome, None, None]:
     """Attempts as at most ``count`` tasks of the runner's loop, begun in the order of the chunks.
 
     When the caller stops early, attempts under way are cancelled and come to their end, released.
