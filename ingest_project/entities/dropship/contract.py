@@ -50,18 +50,18 @@ def line_rule(row: Mapping[str, str], channels: frozenset[str] = frozenset()) ->
     Raises:
         BadValue: A column is empty that must not be, or is no number or time.
     """
-    made: dict[str, Value] = {name: _needed(row, name) for name in NEEDED}
+    made: dict[str, Value] = {name: needed(row, name) for name in NEEDED}
     channel = row.get("jenis_channel", "").strip()
     if channels and channel.casefold() not in channels:
         wanted = ", ".join(sorted(channels))
         raise BadValue("jenis_channel", f"filtered: {channel[:40]!r} is none of {wanted}")
     made["line"] = f"{_escaped(str(made['kode_transaksi']))}#{_escaped(str(made['sku']))}"
-    made["waktu_pesanan"] = _read(row, "waktu_pesanan_terbuat", moment)
-    made["qty"] = _read(row, "qty", whole)
+    made["waktu_pesanan"] = read(row, "waktu_pesanan_terbuat", moment)
+    made["qty"] = read(row, "qty", whole)
     for name in AMOUNTS:
-        made[name] = _read(row, name, money)
+        made[name] = read(row, name, money)
     if row.get("waktu_pengiriman", "").strip() not in _NOTHING:
-        made["waktu_pengiriman"] = _read(row, "waktu_pengiriman", moment)
+        made["waktu_pengiriman"] = read(row, "waktu_pengiriman", moment)
     code = invoice(row.get("kode_invoice_channel", ""))
     if code not in _NOTHING:
         made["kode_invoice_channel"] = code
@@ -97,14 +97,16 @@ def index(keys: KeySchema) -> IndexContract:
 _TIMES = ("waktu_pesanan", "waktu_pengiriman")
 
 
-def _needed(row: Mapping[str, str], name: str) -> str:
+def needed(row: Mapping[str, str], name: str) -> str:
+    """A text that must not be empty. Raises BadValue."""
     text = row.get(name, "").strip()
     if not text:
         raise BadValue(name, "it is empty")
     return text
 
 
-def _read(row: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T:
+def read(row: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T:
+    """A column as ``parse`` reads it. Raises BadValue, naming the column."""
     try:
         return parse(row.get(name, ""))
     except ValueError as error:
