@@ -14,6 +14,9 @@ from typing import Any
 from ingest_project.core.errors import ConfigurationError
 from ingest_project.ledgers.rejections import DeadLetter, parse_id
 
+Correction = str | bytes
+"""A record's text, in whatever encoding its file has; or its bytes. Empty: as it stands."""
+
 _ENCODINGS = ("utf-8", "latin-1")
 
 
@@ -34,8 +37,8 @@ def export(letters: Iterable[DeadLetter], path: Path) -> int:
     return count
 
 
-def read_corrections(path: Path) -> Iterator[tuple[str, bytes]]:
-    """(id, bytes) of each line that holds a whole record.
+def read_corrections(path: Path) -> Iterator[tuple[str, Correction]]:
+    """(id, correction) of each line.
 
     Raises:
         ConfigurationError: A line is not as ``export`` writes it; says which.
@@ -75,17 +78,17 @@ def _other(text: str, encoding: str) -> dict[str, Any]:
     return {"encoding": encoding, "record": text}
 
 
-def _in(line: str, place: str) -> tuple[str, bytes]:
+def _in(line: str, place: str) -> tuple[str, Correction]:
     try:
         words = json.loads(line)
         id, record, coded = words["id"], words.get("record"), words.get("base64")
         parse_id(id)
         if isinstance(record, str):
-            return id, record.encode(words.get("encoding", "utf-8"))
+            return id, record
         if isinstance(coded, str):
             return id, b64decode(coded, validate=True)
         if words.get("cut"):
             return id, b""
-    except (ValueError, TypeError, KeyError, AttributeError, LookupError, UnicodeEncodeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{place}: not an exported rejection: {error}") from error
     raise ConfigurationError(f"{place}: not an exported rejection: it has neither record nor base64")

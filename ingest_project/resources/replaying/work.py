@@ -18,13 +18,15 @@ from itertools import groupby, islice
 from ingest_project.core.errors import BadInput, IngestError, SourceChanged
 from ingest_project.core.model import Chunk, Position
 from ingest_project.core.outcomes import SEALED
-from ingest_project.core.replaying import LINE, form_of, replayed
+from ingest_project.core.replaying import LINE, SOURCE, form_of, replayed
+from ingest_project.formats.csv_layout import row_shape
 from ingest_project.ledgers.rejections import LOADED, OPEN, REFUSED, DeadLetter, Selection
 from ingest_project.ledgers.replays import Replay, Taking
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.engine import Engine
 from ingest_project.resources.owner import is_dead
+from ingest_project.resources.replaying.letters import Correction
 from ingest_project.resources.replaying.plans import chunk_of, definition
 from ingest_project.resources.replaying.reading import admit_one, contract_of
 from ingest_project.resources.replaying.report import ReplayReport
@@ -46,12 +48,12 @@ class ReplayOptions:
 
     Attributes:
         selection: Of the open rejections; its states do not matter.
-        corrections: (id, bytes) in place of the selection; empty bytes stand for those that are kept.
+        corrections: (id, text or bytes) in place of the selection; empty ones stand for what is kept.
         by: Who closes them.
     """
 
     selection: Selection = field(default_factory=Selection)
-    corrections: Iterable[tuple[str, bytes]] | None = None
+    corrections: Iterable[tuple[str, Correction]] | None = None
     by: str
 
 
@@ -133,7 +135,7 @@ class _Call:
         if len(open_ones) == len(chunks):
             world.leave()
 
-    def _letters(self) -> Iterator[tuple[DeadLetter, bytes]]:
+    def _letters(self) -> Iterator[tuple[DeadLetter, Correction]]:
         """Open rejections with the bytes that are to be sent; empty ones stand for those that are kept."""
         letters, options = self._ledger.dead_letters, self._options
         if options.corrections is None:
@@ -178,7 +180,7 @@ class _Taker:
         }
         self._places: Mapping[int, int] | None = None
 
-    def take(self, letters: Iterable[tuple[DeadLetter, bytes]]) -> None:
+    def take(self, letters: Iterable[tuple[DeadLetter, Correction]]) -> None:
         pairs = iter(letters)
         while some := list(islice(pairs, LETTERS_AT_ONCE)):
             groups: dict[str, list[Taking]] = {}
@@ -190,11 +192,14 @@ class _Taker:
             for form, takings in groups.items():
                 self._call.take_in(self._origin, form, takings)
 
-    def _taking(self, letter: DeadLetter, raw: bytes, form: str) -> Taking | None:
+    def _taking(self, letter: DeadLetter, correction: Correction, form: str) -> Taking | None:
         """What is to be taken; None for what the contract refuses still, or what cannot be read."""
         report = self._call.report
         try:
-            raw = raw or self._whole(letter)
+            raw = self._bytes(correction, form) or self._whole(letter)
+        except UnicodeEncodeError as error:
+            report.still_refused[f"{error.object[error.start]!r} is not in {error.encoding}"] += 1
+            return None
         except (IngestError, LookupError, OSError):
             report.left[NOT_THERE] += 1
             return None
@@ -204,6 +209,13 @@ class _Taker:
             report.still_refused[found.rejections[0].reason] += 1
             return None
         return Taking(stage=letter.stage, ordinal=letter.ordinal, place=place, offset=letter.offset, raw=raw)
+
+    def _bytes(self, correction: Correction, form: str) -> bytes:
+        """Rows are in their file's encoding, JSON is UTF-8."""
+        if isinstance(correction, bytes):
+            return correction
+        rows = form == SOURCE and bool(self._engine.spec.layouts)
+        return correction.encode(row_shape(self._origin).encoding if rows else "utf-8")
 
     def _place(self, letter: DeadLetter) -> int:
         """Where the record stands in its file's chunk; behind ``validated`` it does not matter."""

@@ -29,6 +29,8 @@ ROWS = [
     row(Kode_Pesanan="PS-2", Kode_Transaksi="T2", Qty="dua", Nama_Produk="café, kopi"),
     row(Kode_Pesanan="PS-3", Kode_Transaksi="T3"),
     row(Kode_Pesanan="PS-4", Kode_Transaksi="T4", Qty="tiga"),
+    row(Kode_Pesanan="PS-5", Kode_Transaksi="T5", Qty="lima", Nama_Produk="plain"),
+    row(Kode_Pesanan="PS-6", Kode_Transaksi="T6", Qty="enam"),
 ]
 
 
@@ -43,16 +45,20 @@ def test_a_corrected_row_of_a_latin_1_file_arrives_and_another_keeps_its_row_num
     settings = load_settings()
     options = ImportOptions(table=table, with_index=False, key=KEYS, create_table=True)
     report = import_files(SPEC, find_files([str(path)], settings), options, settings=settings)
-    assert (4, 2, 2) == (report.read, report.written, report.rejected)
-    corrected = correct(settings.ledger_url, tmp_path / "bad.jsonl", {"dua": "2"})
+    assert (6, 2, 4) == (report.read, report.written, report.rejected)
+    corrected = correct(
+        settings.ledger_url, tmp_path / "bad.jsonl", {"dua": "2", "lima": "5", "plain": "café", "enam": "€"}
+    )
     worlds = Worlds(settings=settings, spec=lambda name: SPEC, owner="test")
     done: ReplayReport = replay(worlds, ReplayOptions(corrections=read_corrections(corrected), by="me"))
-    assert (1, 1) == (done.taken, done.loaded)
-    (reason,) = done.still_refused
-    assert "row 5" in reason
+    assert (2, 2) == (done.taken, done.loaded)
+    in_row, in_encoding = sorted(done.still_refused, reverse=True)
+    assert "row 5" in in_row
+    assert "'€' is not in" in in_encoding
     items = dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
     found = {item["kode_pesanan"]["S"]: item for item in items}
-    assert {"PS-1", "PS-2", "PS-3"} == set(found)
+    assert {"PS-1", "PS-2", "PS-3", "PS-5"} == set(found)
+    assert {"S": "café"} == found["PS-5"]["nama_produk"]
     assert [{"S": "café, kopi"}, {"N": "2"}] == [found["PS-2"]["nama_produk"], found["PS-2"]["qty"]]
 
 
