@@ -53,11 +53,11 @@ def status(date: str | None, as_json: bool) -> None:
 
 def _status(ledger: SqlLedger, date: str | None) -> dict[str, Any]:
     chunks: dict[str, dict[str, int]] = {}
-    failed: list[dict[str, str]] = []
+    unfinished: list[dict[str, str]] = []
     for row in ledger.status(date=date):
-        if row.state == "failed":
-            names = ("chunk_id", "stage", "uri", "reason")
-            failed.append({name: getattr(row, name) for name in names})
+        if row.state == "failed" or (row.state == "open" and row.reason):
+            names = ("chunk_id", "stage", "state", "uri", "reason")
+            unfinished.append({name: getattr(row, name) for name in names})
         states = chunks.setdefault(f"{row.entity}/{row.stage}", dict.fromkeys(STATES, 0))
         states[row.state] += 1
     summaries = ledger.summary(date=date)
@@ -68,7 +68,7 @@ def _status(ledger: SqlLedger, date: str | None) -> dict[str, Any]:
     entities = sorted({summary["entity"] for summary in files} | {"messages"})
     inbox = {entity: ledger.files.states(entity, date) for entity in entities}
     waiting = {entity: states for entity, states in inbox.items() if states}
-    return {"chunks": chunks, "failed": failed, "inbox": waiting, "files": files}
+    return {"chunks": chunks, "unfinished": unfinished, "inbox": waiting, "files": files}
 
 
 def _file(summary: FileSummary, stages_of_entity: set[str]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _show_status(document: dict[str, Any]) -> None:
     columns = [("file", False), ("date", False), ("table", False), ("state", False), ("chunks", True)]
     columns += [(name, True) for name in ("read", "written", "indexed", "superseded", "rejected")]
     table("files", columns, [_row(file, name_of(file["uri"])) for file in document["files"]])
-    for chunk in document["failed"]:
+    for chunk in document["unfinished"]:
         click.echo(
             f"{name_of(chunk['uri'])}: {chunk['stage']} of chunk {chunk['chunk_id']}: {chunk['reason']}"
         )
