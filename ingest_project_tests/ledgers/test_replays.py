@@ -35,7 +35,10 @@ def refused(ledger: SqlLedger) -> SqlLedger:
 
 
 def takings(*ordinals: int) -> list[Taking]:
-    return [Taking(stage="validated", ordinal=at, place=at, offset=at * 10, raw=b"mended %d" % at) for at in ordinals]
+    return [
+        Taking(stage="validated", ordinal=at, place=at, offset=at * 10, raw=b"mended %d" % at)
+        for at in ordinals
+    ]
 
 
 def define(number: int, records: int) -> tuple[str, str]:
