@@ -64,12 +64,13 @@ class OpenSearchApi:
             BatchTooLarge, TargetMissing, PermanentFailure: As their names say.
         """
         headers = {"Content-Type": kind} | self._headers
+        signed: bytes | None = None
         if self._signer is not None:
             await self._signer.fresh()
             url = self.endpoint.url + target
             shape = Shape(method=method, url=url, headers=tuple(headers.items()))
-            headers = self._signer.sign(shape, body)
-        answer = await self.endpoint.send(method, target, headers, body)
+            signed = self._signer.lines(shape, body)
+        answer = await self.endpoint.send(method, target, signed or headers, body)
         if 200 <= answer.status < 300:
             return answer.body
         raise classify(answer)
