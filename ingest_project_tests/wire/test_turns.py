@@ -1,4 +1,4 @@
-"""Turns: as many at a time as there is room for, in the order in which they came, whoever gives up meanwhile."""
+"""Turns: as many at a time as there is room for, first come, first served, whoever gives up meanwhile."""
 
 from __future__ import annotations
 
