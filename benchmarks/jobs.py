@@ -18,6 +18,7 @@ from benchmarks.frame import ALL_CORES, CLIENT_CORES, Done, Row, Work, service
 from benchmarks.our_way import ingest_load
 from benchmarks.samples import write_dump
 from ingest_project import local
+from ingest_project.resources.deployments import DAGSTER_BATCH, project_folder
 
 DAY, NAME = "2026-11-02", "null-dump.json"
 MB = 1 << 20
@@ -94,7 +95,9 @@ def dagster(scale: Scale, folder: Path) -> Iterator[Stage]:
         bucket, key = found["INGEST_BUCKET"], f"inbox/messages/{DAY}/{NAME}"
         s3_of(found).upload_file(str(path), bucket, key)
         services = {"AWS_ENDPOINT_URL_DYNAMODB": server.url, "OPENSEARCH_URL": server.url}
-        variables = {**found, **services, "INGEST_PART_STORE": "local"}
+        # Installed packages are compiled; an environment that forbids it has each start compile.
+        compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+        variables = {**found, **services, **compiled, "INGEST_PART_STORE": "local"}
         cli = {"url": server.url, "files": [f"s3://{bucket}/{key}"], "variables": variables}
         job = {"variables": variables, "home": folder / "home"}
         script = {"variables": variables, "bucket": bucket, "key": key, "items": scale.of(1_000, 3_000)}
@@ -118,7 +121,8 @@ DAGSTER_NOTE = (
 def dagster_job(variables: Mapping[str, str], home: Path) -> Work:
     """The deployment's own jobs, each time with an empty ledger and an instance that knows no run."""
     empty = home.with_name("empty-instance")
-    environ = {**os.environ, **variables, "INGEST_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    places = {"INGEST_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    environ = {**os.environ, "DAGSTER_EVENT_BATCH_SIZE": DAGSTER_BATCH, **variables, **places}
     command = [sys.executable, "-m", "benchmarks.dagster_job"]
 
     def call(*words: str, at: Path) -> str:
@@ -130,6 +134,7 @@ def dagster_job(variables: Mapping[str, str], home: Path) -> Work:
         return done.stdout
 
     empty.mkdir(parents=True)
+    shutil.copy(project_folder() / "dagster.yaml", empty)
     call(at=empty)
 
     def work() -> Done:

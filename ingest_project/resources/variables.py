@@ -99,6 +99,12 @@ VARIABLES: tuple[Variable, ...] = (
             "`yes` in all that this project starts",
             "Dagster's own switch for its telemetry.",
         ),
+        (
+            "DAGSTER_EVENT_BATCH_SIZE",
+            "",
+            "`50` in all that this project starts",
+            "Dagster's own: so many events of a run's slots are written in one transaction.",
+        ),
         ("INGEST_BUCKET", "ingest", "", "Bucket of inbox and parts."),
         ("INGEST_PREFIX", "stages/", "", "Key prefix of the stored parts."),
         ("INGEST_INBOX", "", "`inbox` in `INGEST_HOME`", "Local folder that is mirrored to the S3 inbox."),
