@@ -66,12 +66,14 @@ class AwsAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSearchAccess:
-    """How OpenSearch is asked for entry: ``none``, ``basic`` or ``aws`` (SigV4 for service es or aoss)."""
+    """How OpenSearch is asked for entry: ``none``, ``basic`` or ``aws`` (SigV4 for service es or aoss); and
+    whether bulk requests are compressed."""
 
     mode: str = "none"
     username: str = ""
     password: str = field(default="", repr=False)
     service: str = "es"
+    compress: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +273,7 @@ def _opensearch(read: Reader) -> tuple[Endpoint | None, OpenSearchAccess]:
         username=username if mode == "basic" else "",
         password=password if mode == "basic" else "",
         service=read.choice("INGEST_OPENSEARCH_SERVICE", "es", "aoss"),
+        compress=read.choice("INGEST_OPENSEARCH_COMPRESSION", "none", "gzip") == "gzip",
     )
     return (parse_endpoint(text, "OPENSEARCH_URL") if text else None), access
 

@@ -122,6 +122,12 @@ VARIABLES: tuple[Variable, ...] = (
         ("INGEST_DYNAMODB_BATCH_ITEMS", "25", "", "Items a BatchWriteItem request, 1 to 25."),
         ("INGEST_OPENSEARCH_BATCH_ITEMS", "1000", "", "Documents a bulk request."),
         ("INGEST_OPENSEARCH_BATCH_KB", "5120", "", "KiB a bulk request; one larger document goes alone."),
+        (
+            "INGEST_OPENSEARCH_COMPRESSION",
+            "none",
+            "",
+            "How bulk requests are sent: `none`, or `gzip` where the network is slow or paid by the byte.",
+        ),
         ("INGEST_IN_FLIGHT", "48", "", "Requests in flight at most, for each loader."),
         ("INGEST_MEMORY_MB", "32", "", "MiB of items held at most, for each loader."),
         ("INGEST_WORKERS", "1", "", "Processes over the chunks of a load."),
