@@ -83,7 +83,7 @@ class DynamoDBSink:
         # Joined in one go: a request of 30 KB is copied once.
         pieces = [*bodies]
         pieces[0] = self._opening + pieces[0]
-        pieces[-1] += _CLOSING
+        pieces[-1] = b"%b%b" % (pieces[-1], _CLOSING)
         answer = await self._api.post("BatchWriteItem", _JOINT.join(pieces))
         if answer in ALL_TAKEN:
             return all_written(len(bodies))
@@ -109,7 +109,7 @@ class DynamoDBSink:
         retry = [
             index
             for index, body in enumerate(bodies)
-            if canonical_key(json.loads(body)["Item"], keys) in wanted
+            if canonical_key(json.loads(bytes(body))["Item"], keys) in wanted
         ]
         return retry if len(retry) == len(left) else list(range(len(bodies)))
 
