@@ -18,7 +18,8 @@ from benchmarks.frame import ALL_CORES, CLIENT_CORES, Done, Row, Work, service
 from benchmarks.our_way import ingest_load
 from benchmarks.samples import write_dump
 from ingest_project import local
-from ingest_project.resources.deployments import DAGSTER_BATCH, project_folder
+from ingest_project.resources.deployments import DAGSTER_BATCH, Settings, project_folder
+from ingest_project.resources.importing.importer import LEAST_PART, MOST_PART
 
 DAY, NAME = "2026-11-02", "null-dump.json"
 MB = 1 << 20
@@ -42,10 +43,13 @@ def memory(scale: Scale, folder: Path) -> Iterator[Stage]:
         yield Stage(rows=rows, services=(server.pid,), note=MEMORY_NOTE)
 
 
+DEFAULTS = Settings.from_env({}).limits
 MEMORY_NOTE = (
-    '`ingest load` of one `{"Items":[...]}` file into the null service, one worker. Peak memory is the '
-    "kernel's own account of the process (VmHWM). The last column is the smallest file's peak over this "
-    "one's."
+    '`ingest load` of one `{"Items":[...]}` file into the null service, one worker, which is the only '
+    "process of the call. Peak memory is the kernel's own account of it (VmHWM). Declared buffers: at most "
+    f"{DEFAULTS.memory_bytes // MB} MiB of requests in flight (INGEST_MEMORY_MB) and two parts of "
+    f"{LEAST_PART // MB} to {MOST_PART // MB} MiB; the peak lies below 128 MB and these. The last column is "
+    "the smallest file's peak over this one's."
 )
 
 

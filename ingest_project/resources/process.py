@@ -19,6 +19,16 @@ def peak_rss() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def peak_rss_with(workers: int) -> int:
+    """Greatest resident set of this process and of ``workers`` that it has ended, bytes.
+
+    The kernel keeps the largest of the ended ones only: each of them counts as that one, so the truth may be
+    less.
+    """
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return peak_rss() + workers * largest
+
+
 def tree_rss() -> int:
     """Resident bytes of this process and its children now."""
     me = psutil.Process()

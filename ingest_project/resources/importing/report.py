@@ -83,7 +83,7 @@ class ImportReport:
     Attributes:
         seconds: Of this call.
         items: Records that went through this call's slowest stage; earlier attempts do not count.
-        peak_rss_bytes: Greatest resident memory of one process of this call.
+        peak_rss_bytes: Greatest resident memory of this call, that of its worker processes added.
         notes: What a user should know, in sentences.
     """
 
