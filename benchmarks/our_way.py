@@ -122,7 +122,7 @@ class AdmittedStream:
             yield admitted.lines
 
     def _block(self, first: int, lines: Sequence[bytes]) -> ItemBlock:
-        bodies = lines if self._encode is None else self._encode(lines)[0]
+        bodies = lines if self._encode is None else self._encode(list(map(bytes, lines)))[0]
         return ItemBlock(first=first, entries=bodies, plain=True)
 
 
