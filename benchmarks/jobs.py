@@ -18,6 +18,8 @@ from benchmarks.frame import ALL_CORES, CLIENT_CORES, Done, Row, Work, service
 from benchmarks.our_way import ingest_load
 from benchmarks.samples import write_dump
 from ingest_project import local
+from ingest_project.resources.deployments import DAGSTER_BATCH, Settings, project_folder
+from ingest_project.resources.importing.importer import LEAST_PART, MOST_PART
 
 DAY, NAME = "2026-11-02", "null-dump.json"
 MB = 1 << 20
@@ -41,10 +43,13 @@ def memory(scale: Scale, folder: Path) -> Iterator[Stage]:
         yield Stage(rows=rows, services=(server.pid,), note=MEMORY_NOTE)
 
 
+DEFAULTS = Settings.from_env({}).limits
 MEMORY_NOTE = (
-    '`ingest load` of one `{"Items":[...]}` file into the null service, one worker. Peak memory is the '
-    "kernel's own account of the process (VmHWM). The last column is the smallest file's peak over this "
-    "one's."
+    '`ingest load` of one `{"Items":[...]}` file into the null service, one worker, which is the only '
+    "process of the call. Peak memory is the kernel's own account of it (VmHWM). Declared buffers: at most "
+    f"{DEFAULTS.memory_bytes // MB} MiB of requests in flight (INGEST_MEMORY_MB) and two parts of "
+    f"{LEAST_PART // MB} to {MOST_PART // MB} MiB; the peak lies below 128 MB and these. The last column is "
+    "the smallest file's peak over this one's."
 )
 
 
@@ -94,7 +99,9 @@ def dagster(scale: Scale, folder: Path) -> Iterator[Stage]:
         bucket, key = found["INGEST_BUCKET"], f"inbox/messages/{DAY}/{NAME}"
         s3_of(found).upload_file(str(path), bucket, key)
         services = {"AWS_ENDPOINT_URL_DYNAMODB": server.url, "OPENSEARCH_URL": server.url}
-        variables = {**found, **services, "INGEST_PART_STORE": "local"}
+        # Installed packages are compiled; an environment that forbids it has each start compile.
+        compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+        variables = {**found, **services, **compiled, "INGEST_PART_STORE": "local"}
         cli = {"url": server.url, "files": [f"s3://{bucket}/{key}"], "variables": variables}
         job = {"variables": variables, "home": folder / "home"}
         script = {"variables": variables, "bucket": bucket, "key": key, "items": scale.of(1_000, 3_000)}
@@ -118,7 +125,8 @@ DAGSTER_NOTE = (
 def dagster_job(variables: Mapping[str, str], home: Path) -> Work:
     """The deployment's own jobs, each time with an empty ledger and an instance that knows no run."""
     empty = home.with_name("empty-instance")
-    environ = {**os.environ, **variables, "INGEST_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    places = {"INGEST_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    environ = {**os.environ, "DAGSTER_EVENT_BATCH_SIZE": DAGSTER_BATCH, **variables, **places}
     command = [sys.executable, "-m", "benchmarks.dagster_job"]
 
     def call(*words: str, at: Path) -> str:
@@ -130,6 +138,7 @@ def dagster_job(variables: Mapping[str, str], home: Path) -> Work:
         return done.stdout
 
     empty.mkdir(parents=True)
+    shutil.copy(project_folder() / "dagster.yaml", empty)
     call(at=empty)
 
     def work() -> Done:

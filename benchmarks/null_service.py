@@ -12,6 +12,8 @@ import json
 import sys
 from typing import cast
 
+from isal import igzip_lib
+
 from ingest_project.wire.http import run
 
 
@@ -41,7 +43,13 @@ FULL = (
 
 
 class NullService(asyncio.Protocol):
-    """One connection; requests without ``Content-Length`` have no body."""
+    """One connection; requests without ``Content-Length`` have no body.
+
+    Attributes:
+        received: Bytes on all connections.
+    """
+
+    received = 0
 
     def __init__(self, delay: float, table: bytes) -> None:
         self._delay, self._table = delay, table
@@ -56,6 +64,7 @@ class NullService(asyncio.Protocol):
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
+        NullService.received += len(data)
         self._blocks.append(data)
         self._size += len(data)
         if self._size >= self._wanted:
@@ -94,10 +103,14 @@ def answer(head: bytes, body: bytes, table: bytes) -> tuple[bytes, bytes, bool]:
     """Content type and body of the answer, and whether the request writes."""
     line = head[: head.find(b"\r\n")]
     if b"_bulk" in line:
+        if b"gzip" in head[head.lower().find(b"\r\ncontent-encoding:") :][:32]:
+            body = igzip_lib.decompress(body, igzip_lib.DECOMP_GZIP)
         one = BRIEF if b"filter_path" in line else FULL
         items = b",".join([one] * (body.count(b"\n") // 2))
         took = b"" if b"filter_path" in line else b'"took":10,'
         return b"application/json", b'{%b"errors":false,"items":[%b]}' % (took, items), True
+    if line.startswith(b"GET /received"):
+        return b"application/json", b"%d" % NullService.received, False
     if b".DescribeTable" in head:
         return b"application/x-amz-json-1.0", table, False
     return b"application/x-amz-json-1.0", TAKEN, b".BatchWriteItem" in head

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -38,6 +39,7 @@ from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.streaming import EncodeLines
 from ingest_project.formats.admission import ItemAdmission
 from ingest_project.formats.bulk import bulk_encoder
+from ingest_project.formats.parts import decode_lines, encode_lines
 from ingest_project.sinks.dynamodb import DynamoDBSink
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
 from ingest_project.sinks.opensearch import OpenSearchSink
@@ -45,14 +47,14 @@ from ingest_project.sinks.opensearch_api import OpenSearchApi
 from ingest_project.sinks.signing import Signer, StaticCredentials
 from ingest_project.sources.dumps import DumpSource, list_files
 from ingest_project.testing.doubles import InMemoryLedger
-from ingest_project.testing.samples import sample_work
+from ingest_project.testing.samples import sample_chunk, sample_work
 from ingest_project.wire.http import Endpoint, run
 
 KEYS = KeySchema(parts=(("id", "S"),))
 REGION = "us-east-1"
 TABLE_IN_FLIGHT, INDEX_IN_FLIGHT = 48, 4
-BLOCK = 1024
-"""Lines that go to the loader at once."""
+BLOCK, BLOCK_BYTES = 1024, 256 * 1024
+"""Lines that go to the loader at once; as many bytes as a block of a part has."""
 
 
 def signer() -> Signer:
@@ -64,11 +66,15 @@ def table_sink(url: str, in_flight: int = TABLE_IN_FLIGHT) -> DynamoDBSink:
     return DynamoDBSink(DynamoDBApi(Endpoint(url, connections=in_flight), signer()), "null")
 
 
-def index_sink(url: str, in_flight: int = INDEX_IN_FLIGHT) -> OpenSearchSink:
-    return OpenSearchSink(OpenSearchApi(Endpoint(url, connections=in_flight)), "null")
+def index_sink(url: str, in_flight: int = INDEX_IN_FLIGHT, compress: bool = False) -> OpenSearchSink:
+    return OpenSearchSink(OpenSearchApi(Endpoint(url, connections=in_flight), compress=compress), "null")
 
 
-SINKS: dict[str, Callable[[str], DynamoDBSink | OpenSearchSink]] = {"table": table_sink, "index": index_sink}
+SINKS: dict[str, Callable[[str], DynamoDBSink | OpenSearchSink]] = {
+    "table": table_sink,
+    "index": index_sink,
+    "index, gzip": partial(index_sink, compress=True),
+}
 
 
 def whole_chunk(path: Path) -> Chunk:
@@ -95,12 +101,13 @@ class AdmittedStream:
         self._chunk, self._encode = chunk, encode
 
     def blocks(self, after: Position) -> Iterator[ItemBlock]:
-        first, waiting = after.ordinal, list[bytes]()
+        first, size, waiting = after.ordinal, 0, list[bytes]()
         for lines in self._admitted(after):
             waiting += lines
-            if len(waiting) >= BLOCK:
+            size += sum(map(len, lines))
+            if len(waiting) >= BLOCK or size >= BLOCK_BYTES:
                 yield self._block(first, waiting)
-                first, waiting = first + len(waiting), []
+                first, size, waiting = first + len(waiting), 0, []
         if waiting:
             yield self._block(first, waiting)
 
@@ -115,8 +122,39 @@ class AdmittedStream:
             yield admitted.lines
 
     def _block(self, first: int, lines: Sequence[bytes]) -> ItemBlock:
-        bodies = lines if self._encode is None else self._encode(lines)[0]
+        bodies = lines if self._encode is None else self._encode(list(map(bytes, lines)))[0]
         return ItemBlock(first=first, entries=bodies, plain=True)
+
+
+class StoredPart:
+    """ItemStream: a stored part, read and made bulk bodies of as the index stage does."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def blocks(self, after: Position) -> Iterator[ItemBlock]:
+        encode, first = bulk_encoder(KEYS), after.ordinal
+        for lines in decode_lines([self._data]):
+            yield ItemBlock(first=first, entries=encode(lines)[0], plain=True)
+            first += len(lines)
+
+    def rejection(self, ordinal: int, body: bytes, reason: str) -> Rejection:
+        return Rejection(ordinal=ordinal, offset=-1, reason=reason, raw=body)
+
+
+def part_to_sink(url: str, path: Path, items: int) -> Work:
+    """A stored part through a Loader, as the index stage of a job does it."""
+    stream = StoredPart(encode_lines([line.rstrip(b"\n") for line in first_lines(path, items)]))
+
+    async def main() -> int:
+        async with index_sink(url) as sink:
+            return await loaded(sink, stream, sample_chunk(records=items), "index")
+
+    def work() -> Done:
+        assert run(main) == items
+        return Done(units=items)
+
+    return work
 
 
 def one_pass(url: str, path: Path, stage: str = "table") -> Work:
@@ -165,26 +203,33 @@ def pumped(url: str, stage: str, bodies: Sequence[bytes], in_flight: int, repeat
         Batch(bodies=bodies[first : first + size], ordinals=range(first, first + size), size=0)
         for first in range(0, len(bodies), size)
     ]
-    waiting = itertools.chain.from_iterable(itertools.repeat(batches, repeat))
+    return sent(sink, itertools.chain.from_iterable(itertools.repeat(batches, repeat)), in_flight)
+
+
+def sent(sink: DynamoDBSink | OpenSearchSink, waiting: Iterator[Batch], in_flight: int) -> Done:
+    """Batches into a sink, each made when it is its turn."""
+    done = 0
 
     async def worker() -> None:
+        nonlocal done
         for batch in waiting:
             report = await sink.write(batch)
             assert report.written == len(batch)
+            done += len(batch)
 
     async def main() -> None:
         async with sink:
             await asyncio.gather(*(worker() for _ in range(in_flight)))
 
     run(main)
-    return Done(units=len(bodies) * repeat)
+    return Done(units=done)
 
 
 def sink_alone(url: str, path: Path, items: int, stage: str, repeat: int = 1) -> Work:
     """Bodies at hand -> sink. ``path``: a file of part lines."""
     lines = [line.rstrip(b"\n") for line in first_lines(path, items)]
-    bodies = bulk_encoder(KEYS)(lines)[0] if stage == "index" else lines
-    in_flight = INDEX_IN_FLIGHT if stage == "index" else TABLE_IN_FLIGHT
+    bodies = lines if stage == "table" else bulk_encoder(KEYS)(lines)[0]
+    in_flight = TABLE_IN_FLIGHT if stage == "table" else INDEX_IN_FLIGHT
     return lambda: pumped(url, stage, bodies, in_flight, repeat)
 
 

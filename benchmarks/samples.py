@@ -6,9 +6,13 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 Record = dict[str, Any]
+
+_LETTERS = "etaoinshrdlucmfwyp"
+WORDS = ["".join(Random(seed).choices(_LETTERS, k=2 + seed % 11)) for seed in range(2000)]
 
 
 def wide(number: int) -> Record:
@@ -50,6 +54,13 @@ def message(number: int) -> Record:
         "content": "lorem ipsum dolor sit amet " * 22,
         "price": "12.50",
     }
+
+
+def prose(number: int) -> Record:
+    """About 1 KB of 2,000 different words at random: gzip makes of it a third, as it does of natural text."""
+    random = Random(number)
+    words = " ".join(WORDS[int(random.random() ** 3 * len(WORDS))] for _ in range(140))
+    return {"id": f"p-{number:09d}", "ts": 1_700_000_000 + number, "text": words}
 
 
 def large(number: int) -> Record:

@@ -20,7 +20,7 @@ from ingest_project.testing.running import RunningServer
 PROJECT = Path(__file__).resolve().parents[1]
 SQLITE = PROJECT / "dagster.yaml"
 POSTGRES = PROJECT / "deploy" / "postgres" / "dagster.yaml"
-STORAGE = ("storage", "local_artifact_storage", "compute_logs")
+STORAGE = ("storage", "event_log_storage", "local_artifact_storage", "compute_logs")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -33,8 +33,9 @@ def canonical(name: str) -> str:
 
 
 def test_both_instance_files_differ_in_their_storage_only() -> None:
-    other = {name: value for name, value in read_yaml(POSTGRES).items() if name not in STORAGE}
-    assert read_yaml(SQLITE) == other
+    documents = [read_yaml(SQLITE), read_yaml(POSTGRES)]
+    one, other = [{n: value for n, value in each.items() if n not in STORAGE} for each in documents]
+    assert one == other
 
 
 def check_instance(instance: Any) -> None:
@@ -50,9 +51,10 @@ def check_instance(instance: Any) -> None:
 
 
 @pytest.mark.dagster
-def test_the_instance_file_loads_on_sqlite(tmp_path: Path) -> None:
+def test_the_instance_file_loads_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dagster import DagsterInstance
 
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     shutil.copy(SQLITE, tmp_path)
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         check_instance(instance)

@@ -7,8 +7,8 @@ stepping.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
-from typing import TypeVar
+from collections.abc import Awaitable, Iterable, Iterator
+from typing import TypeVar, cast
 
 from ingest_project.core.delivering import Courier, Gate, Offload, Sleep
 from ingest_project.core.errors import BadInput, SourceChanged
@@ -230,7 +230,12 @@ def pull(blocks: Iterator[ItemBlock], rows: int) -> Pulled:
                 return pulled, None, False
             pulled.append(block)
             items += len(block.entries)
-            size += sum(len(entry) for entry in block.entries if isinstance(entry, bytes))
+            bodies = block.entries if block.plain else filter(_is_body, block.entries)
+            size += sum(map(len, cast(Iterable[bytes], bodies)))
     except (BadInput, SourceChanged) as fault:
         return pulled, fault, False
     return pulled, None, True
+
+
+def _is_body(entry: object) -> bool:
+    return isinstance(entry, bytes)

@@ -111,27 +111,42 @@ class Batcher:
             yield self._flush()
 
     def _unique(self, block: ItemBlock, at: int) -> Iterator[Cut]:
-        """A whole batch in one slice wherever nothing is pending and nothing but bodies comes."""
+        """A whole batch in one slice wherever nothing is pending and nothing but bodies comes; otherwise as
+        many bodies at once as the pending batch has room for."""
         entries, base, total, count = block.entries, block.first, len(block.entries), self._limits.count
-        room = self._limits.bytes - count * self._limits.overhead
         while at < total:
-            bodies = entries[at : at + count] if self._next == self._first and total - at >= count else ()
-            if not bodies or not (block.plain or set(map(type, bodies)) == _BODIES):
-                cut = self._add(entries[at], base + at, None, block.token)
-                at += 1
-                if cut is not None:
-                    yield cut
-                continue
+            bodies = entries[at : at + count - len(self._items)]
+            if not (block.plain or set(map(type, bodies)) == _BODIES):
+                bodies = ()
             bodies = cast(Sequence[bytes], bodies)
             size = sum(map(len, bodies))
-            if size > room:
-                bodies = self._fitting(bodies)
-                size = sum(map(len, bodies))
-            first, at = base + at, at + len(bodies)
-            self._first = self._next = base + at
-            self._token = block.token
-            batch = Batch(bodies=bodies, ordinals=range(first, base + at), size=size)
-            yield Cut(first=first, end=base + at, token=block.token, batch=batch)
+            if len(bodies) == count and self._next == self._first:
+                if size > self._limits.bytes - count * self._limits.overhead:
+                    bodies = self._fitting(bodies)
+                    size = sum(map(len, bodies))
+                first, at = base + at, at + len(bodies)
+                self._first = self._next = base + at
+                self._token = block.token
+                batch = Batch(bodies=bodies, ordinals=range(first, base + at), size=size)
+                yield Cut(first=first, end=base + at, token=block.token, batch=batch)
+                continue
+            cost = size + len(bodies) * self._limits.overhead
+            if bodies and self._cost + cost <= self._limits.bytes:
+                cut = self._fill(bodies, base + at, cost, block.token)
+                at += len(bodies)
+            else:
+                cut = self._add(entries[at], base + at, None, block.token)
+                at += 1
+            if cut is not None:
+                yield cut
+
+    def _fill(self, bodies: Sequence[bytes], first: int, cost: int, token: str) -> Cut | None:
+        """Bodies that the pending batch has room for."""
+        ordinals = range(first, first + len(bodies))
+        self._items.update(zip(ordinals, zip(ordinals, bodies, strict=True), strict=True))
+        self._cost += cost
+        self._next, self._token = ordinals.stop, token
+        return self._flush() if len(self._items) == self._limits.count else None
 
     def _fitting(self, bodies: Sequence[bytes]) -> Sequence[bytes]:
         """The longest run of bodies from the first on that one request holds; at least one."""

@@ -160,7 +160,7 @@ class Admitted:
     one.
 
     Attributes:
-        lines: The record in part form, no line break inside or at the end (docs/decisions/0003:
+        lines: The record in part form, bytes-like, no line break inside or at the end (docs/decisions/0003:
             ``{"Item":{...}}``).
         hashes: 16 bytes each: hash of the canonical key.
         offsets: Source byte offset of each good record.

@@ -35,6 +35,10 @@ class ItemAdmission:
         self._templates = LineTemplates(keys)
 
     def __call__(self, batch: RecordBatch) -> Admitted:
+        whole = None if self._dropping(batch.text) else self._templates.whole(batch.raws, batch.text)
+        if whole is not None:
+            lines, hashes = whole
+            return Admitted(lines=lines, hashes=hashes, offsets=batch.offsets)
         known = self._known(batch)
         lines, hashes = known.columns
         if not known.missed:
@@ -54,13 +58,17 @@ class ItemAdmission:
     def _known(self, batch: RecordBatch) -> Swept:
         """What the templates know; they cannot drop what is empty."""
         raws = batch.raws
-        if not self._drop or (batch.text and _EMPTY not in batch.text):
+        if not self._drop or (batch.text and not self._dropping(batch.text)):
             return self._templates.encode(raws, batch.text)
         return self._templates.encode(self._shown(map(bytes, raws)))
 
+    def _dropping(self, text: bytes) -> bool:
+        """Whether something may have to be dropped out of a record in the text."""
+        return self._drop and _EMPTY in text
+
     def _shown(self, raws: Iterable[bytes]) -> list[bytes]:
         """The records as templates may see them: not those out of which something is dropped."""
-        return [b"" if self._drop and _EMPTY in raw else raw for raw in raws]
+        return [b"" if self._dropping(raw) else raw for raw in raws]
 
     def _rest(self, batch: RecordBatch, known: Swept) -> list[Rejection]:
         """Takes the others the exact way, and learns from them; fills in their lines and hashes."""
@@ -84,7 +92,7 @@ class ItemAdmission:
         return line.text, key_hash(line.key)
 
     def _learned(self, raws: Sequence[bytes]) -> bool:
-        return not (self._drop and _EMPTY in raws[0]) and self._templates.learn(raws)
+        return not self._dropping(raws[0]) and self._templates.learn(raws)
 
     def _rejection(self, ordinal: int, offset: int, refused: Refused, raw: bytes) -> Rejection:
         return Rejection(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 
 import msgspec
 
@@ -24,9 +24,20 @@ from ingest_project.formats.shelf import (
     laid,
     spread,
 )
+from ingest_project.formats.template import Row
+from ingest_project.formats.typed_values import TYPES
 
 BulkBodies = tuple[Sequence[bytes], Mapping[int, str]]
 """Bodies, one for each line, and the reasons of lines (by index) that can have none; there are none here."""
+
+GROUP_BYTES = 96 * 1024
+"""Of lines that are taken apart together: their pieces and bodies stay in the processor's near cache."""
+
+MOST_IN_VAIN = 3
+"""Groups in a row that held other shapes too, after which a template looks at lines one by one."""
+
+_ACTION = b'{"index":{"_id":'
+_BEHIND_ID = b"}}\n"
 
 _encode_id = msgspec.json.Encoder().encode
 
@@ -35,7 +46,7 @@ def bulk_body(line: bytes, keys: KeySchema) -> bytes:
     """``{"index":{"_id":...}}``, a line break, the plain document, a line break."""
     item = attributes(line)
     name = _encode_id(document_id(item_key(item, keys)))
-    return b'{"index":{"_id":%b}}\n%b\n' % (name, document(item))
+    return b"".join((_ACTION, name, _BEHIND_ID, document(item), b"\n"))
 
 
 def bulk_encoder(keys: KeySchema) -> Callable[[Sequence[bytes]], BulkBodies]:
@@ -62,18 +73,30 @@ class BulkTemplate:
 
     def __init__(self, shape: Shape, mode: Mode, keys: KeySchema) -> None:
         self.shape, self.mode = shape, mode
+        # A part of a line can begin like a whole one only where the first name is that of a type.
+        self._vain = 0 if TYPES.isdisjoint(one.name for one in shape.members or ()) else MOST_IN_VAIN
         self._kinds = [kind for _, kind in keys.parts]
-        self._keyed = KeyedTemplate(shape, mode, keys, (PLAIN, OBJECT))
+        document = (_BEHIND_ID + OBJECT[0], OBJECT[1] + b"\n")
+        self._keyed = KeyedTemplate(shape, mode, keys, (PLAIN, document))
 
     def encode(self, texts: Sequence[bytes], pure: bool) -> Swept:
         """Bulk bodies of part lines."""
-        matches, missed = self._keyed.find(texts, pure)
-        rows = [match.groups(b"") for match in matches]
+        rows, missed = self._rows(texts, pure)
         names = self._names([[row[place] for row in rows] for place in self._keyed.places])
-        documents = self._keyed.template(pure).fill(rows)
-        bodies = [b'{"index":{"_id":%b}}\n%b\n' % pair for pair in zip(names, documents, strict=True)]
+        bodies = self._keyed.template(pure).fill_behind([_ACTION + name for name in names], rows)
         spread((bodies,), missed)
         return Swept((bodies,), missed)
+
+    def _rows(self, texts: Sequence[bytes], pure: bool) -> tuple[list[Row], list[int]]:
+        """What the groups of the pattern found in each text that matches, and the others' indices."""
+        if self._vain < MOST_IN_VAIN:
+            rows = self._keyed.template(pure).rows(texts)
+            if rows is not None:
+                self._vain = 0
+                return rows, []
+            self._vain += 1
+        matches, missed = self._keyed.find(texts, pure)
+        return [match.groups(b"") for match in matches], missed
 
     def _names(self, columns: Sequence[Sequence[bytes]]) -> Sequence[bytes]:
         """JSON strings."""
@@ -96,6 +119,11 @@ class _Bodies:
         self._shelf = Shelf(lambda shape, mode: BulkTemplate(shape, mode, keys), width=1)
 
     def of(self, lines: Sequence[bytes]) -> list[bytes]:
+        step = max(1, len(lines) * GROUP_BYTES // max(1, sum(map(len, lines))))
+        groups = (lines[first : first + step] for first in range(0, len(lines), step))
+        return list(chain.from_iterable(map(self._group, groups)))
+
+    def _group(self, lines: Sequence[bytes]) -> list[bytes]:
         [bodies], missed = self._known(lines)
         while missed:
             at, missed = missed[0], missed[1:]
@@ -106,7 +134,7 @@ class _Bodies:
         return bodies
 
     def _known(self, lines: Sequence[bytes]) -> Swept:
-        return self._shelf.sweep(lines, not any(b"\\" in line for line in lines))
+        return self._shelf.sweep(lines, b"\\" not in b"".join(lines))
 
     def _teach(self, lines: Sequence[bytes]) -> bool:
         """Whether there is a template now that there was not."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ingest_project.formats.forms import Form, scalar_texts
 from ingest_project.formats.record_shape import Member, Shape, Unshaped
@@ -22,11 +22,14 @@ class Compiler:
         source: Form of the texts that will be matched.
         target: Form of the results.
         pure: The texts are known to hold no backslash.
+        texts: Patterns of scalars' texts that differ from the usual ones, by kind.
     """
 
-    def __init__(self, source: Form, target: Form, *, pure: bool) -> None:
+    def __init__(
+        self, source: Form, target: Form, *, pure: bool, texts: Mapping[str, bytes] | None = None
+    ) -> None:
         self._source, self._target = source, target
-        self._pure, self._texts = pure, scalar_texts(pure)
+        self._pure, self._texts = pure, {**scalar_texts(pure), **(texts or {})}
 
     def members(self, members: Sequence[Member]) -> list[Piece]:
         """A piece for each member of an object, with the comma that parts it from its neighbour.

@@ -5,11 +5,13 @@ Works on groups of records. Nothing is refused here: a record that no template k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 
 from ingest_project.core.model import KeySchema
+from ingest_project.formats.covering import Cover, Hashes, Tries, surely_legal
 from ingest_project.formats.dynamodb_json import SURELY_SMALL, encode_record, unwrap
 from ingest_project.formats.forms import TYPED
 from ingest_project.formats.json_tree import Refused, parse
@@ -28,7 +30,10 @@ from ingest_project.formats.shelf import (
     laid,
     spread,
 )
+from ingest_project.formats.template import Row
 from ingest_project.formats.typed_values import is_typed
+
+Columns = tuple[Sequence[bytes], Sequence[bytes]]
 
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -40,22 +45,45 @@ class RecordTemplate:
         self.shape, self.mode = shape, mode
         self._kinds = [kind for _, kind in keys.parts]
         self._keyed = KeyedTemplate(shape, mode, keys, None if mode.typed else (TYPED, ITEM))
+        self._cover = Cover(shape, keys) if mode == LINE_MODE else None
+        self._tries = Tries()
+
+    def whole(self, raws: Sequence[bytes], text: bytes) -> Columns | None:
+        """Part lines and key hashes when all records are known, by a shorter way than ``encode``.
+
+        Args:
+            text: The records stand in it, legal JSON without backslashes; surely small.
+        """
+        if not self._tries.ready():
+            return None
+        if self._cover is not None:
+            covers = self._tries.ended(self._cover.covers(raws, text))
+            return (raws, self._cover.hashes(raws)) if covers else None
+        matches, missed = self._keyed.find(raws, True)
+        rows = [] if missed else [match.groups(b"") for match in matches]
+        columns = [[row[place] for row in rows] for place in self._keyed.places]
+        if not self._tries.ended(not missed and surely_legal(self._kinds, columns)):
+            return None
+        hashes = Hashes(len(rows), lambda: key_hashes(self._kinds, columns))
+        return self._lines(matches, rows, True), hashes
 
     def encode(self, texts: Sequence[bytes], pure: bool) -> Swept:
         """Part lines and key hashes."""
         matches, missed = self._keyed.find(texts, pure)
         rows = [match.groups(b"") for match in matches]
         hashes = key_hashes(self._kinds, [[row[place] for row in rows] for place in self._keyed.places])
-        if not self.mode.typed:
-            lines = self._keyed.template(pure).fill(rows)
-        elif self.mode == LINE_MODE:
-            lines = [match[0] for match in matches]
-        else:
-            lines = [b'{"Item":%b}' % match[0] for match in matches]
+        lines = self._lines(matches, rows, pure)
         spread((lines, hashes), missed)
         if not all(hashes):
             missed = [at for at, digest in enumerate(hashes) if not digest]
         return Swept((lines, hashes), missed)
+
+    def _lines(self, matches: Sequence[re.Match[bytes]], rows: Sequence[Row], pure: bool) -> list[bytes]:
+        if not self.mode.typed:
+            return self._keyed.template(pure).fill(rows)
+        if self.mode == LINE_MODE:
+            return [match[0] for match in matches]
+        return [b'{"Item":%b}' % match[0] for match in matches]
 
 
 class LineTemplates:
@@ -64,6 +92,18 @@ class LineTemplates:
     def __init__(self, keys: KeySchema) -> None:
         self._keys = keys
         self._shelf = Shelf(lambda shape, mode: RecordTemplate(shape, mode, keys), width=2)
+
+    def whole(self, raws: Sequence[bytes], text: bytes) -> Columns | None:
+        """The part lines (bytes-like) and key hashes of records when it is easy to tell that all are good.
+
+        Args:
+            text: See core.model.RecordBatch.
+        """
+        first = self._shelf.first
+        small = text and len(text) <= SURELY_SMALL
+        if not small or not isinstance(first, RecordTemplate) or b"\\" in text or not _is_utf8(text):
+            return None
+        return first.whole(raws, text)
 
     def encode(self, raws: Sequence[bytes], text: bytes = b"") -> Swept:
         """The part lines and the key hashes of records.

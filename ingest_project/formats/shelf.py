@@ -93,7 +93,7 @@ class KeyedTemplate:
         self, shape: Shape, mode: Mode, keys: KeySchema, target: tuple[Form, tuple[bytes, bytes]] | None
     ) -> None:
         self._members, self._mode, self._target = shape.members or (), mode, target
-        self._key = [_place(self._members, name, kind) for name, kind in keys.parts]
+        self._key = [place_of(self._members, name, kind) for name, kind in keys.parts]
         self._templates: list[Template | None] = [None, None]
         pieces = self._pieces(True)
         self.places = [_groups_before(pieces, at) for at in self._key]
@@ -155,6 +155,11 @@ class Shelf:
 
     def _nothing(self, count: int) -> Swept:
         return Swept(tuple([b""] * count for _ in range(self._width)), [])
+
+    @property
+    def first(self) -> Teachable | None:
+        """The template that is tried first."""
+        return self._templates[0] if self._templates else None
 
     @property
     def learning(self) -> bool:
@@ -232,7 +237,8 @@ def spread(columns: Sequence[list[bytes]], missed: Sequence[int]) -> None:
             column.insert(place, b"")
 
 
-def _place(members: Sequence[Member], name: str, kind: str) -> int:
+def place_of(members: Sequence[Member], name: str, kind: str) -> int:
+    """Where a part of the key stands. Raises Unshaped."""
     wanted = Member(name, Shape(scalars=frozenset({kind})))
     if wanted not in members:
         raise Unshaped(f"the key {name} is not always there, or not always {kind}")

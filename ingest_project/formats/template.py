@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from operator import truth
+from operator import add, truth
 from typing import NamedTuple
 
 MOST_FORMATS = 4096
@@ -60,27 +60,44 @@ class Template:
         self._slow = [(at, slot.convert) for at, slot in enumerate(slots(piece.nodes)) if slot.convert]
         self._formats = _Formats(piece.nodes)
         varied = any(isinstance(node, Option) for node in piece.nodes)
-        self._format = None if varied else self._formats[b""].__mod__
+        self._format = None if varied else self._formats[b""]
 
     def fill(self, rows: Sequence[Row]) -> list[bytes]:
         """The texts in the target form, of the groups of matches."""
-        if self._slow and rows:
-            columns: list[Sequence[bytes]] = list(zip(*rows, strict=True))
-            for at, convert in self._slow:
-                columns[at] = convert(columns[at])
-            rows = list(zip(*columns, strict=True))
+        rows = self._converted(rows)
         if self._format is not None:
-            return list(map(self._format, rows))
+            return list(map(self._format.__mod__, rows))
         formats = self._formats
         return [formats[bytes(map(truth, row))] % row for row in rows]
 
+    def fill_behind(self, heads: Sequence[bytes], rows: Sequence[Row]) -> list[bytes]:
+        """``fill``, each text behind its head."""
+        if self._format is None:
+            return list(map(add, heads, self.fill(rows)))
+        form = b"%b" + self._format
+        return [form % (head, *row) for head, row in zip(heads, self._converted(rows), strict=True)]
+
+    def _converted(self, rows: Sequence[Row]) -> Sequence[Row]:
+        if not self._slow or not rows:
+            return rows
+        columns: list[Sequence[bytes]] = list(zip(*rows, strict=True))
+        for at, convert in self._slow:
+            columns[at] = convert(columns[at])
+        return list(zip(*columns, strict=True))
+
+    def rows(self, lines: Sequence[bytes]) -> list[Row] | None:
+        """The groups of all lines, when each matches, found in one go; else None.
+
+        Args:
+            lines: Without line breaks, and such that nothing within one can match but the whole.
+        """
+        found = _rows(self._pattern, b"\n".join(lines))
+        return found if len(found) == len(lines) else None
+
     def each(self, texts: Sequence[bytes]) -> Iterator[list[bytes]]:
         """For each text, which is known to be matches with something between them, their results."""
-        find, groups = self._pattern.findall, self._pattern.groups
-        found = [find(text) for text in texts]
-        # A pattern with less than two groups is answered with texts.
-        rows = list(chain.from_iterable(found))
-        results = self.fill(rows if groups > 1 else [(text,)[:groups] for text in rows])
+        found = [_rows(self._pattern, text) for text in texts]
+        results = self.fill(list(chain.from_iterable(found)))
         start = 0
         for matches in found:
             yield results[start : start + len(matches)]
@@ -94,6 +111,12 @@ def slots(nodes: Sequence[Node]) -> Iterator[Slot]:
             yield node
         elif isinstance(node, Option):
             yield from slots(node.nodes)
+
+
+def _rows(pattern: re.Pattern[bytes], text: bytes) -> list[Row]:
+    found, groups = pattern.findall(text), pattern.groups
+    # A pattern with less than two groups is answered with texts.
+    return found if groups > 1 else [(one,)[:groups] for one in found]
 
 
 class _Formats(dict[bytes, bytes]):

@@ -1,7 +1,7 @@
 """StageWork: what an asset returns in place of data, and how an IO manager drains it slot by slot.
 
-No store lives here: the engine writes. Dagster's events do: one materialization a slot as soon as it is
-sealed, one observation a slot that was not, and one Failure at the end when there was such a slot.
+No store lives here: the engine writes. Dagster's events do: one materialization a slot within seconds of its
+seal, one observation a slot that was not sealed, and one Failure at the end when there was such a slot.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.core.outcomes import ChunkOutcome, Summary, summarize
 from ingest_project.core.overview import overview
 from ingest_project.io_managers.cells import cell, parse_cell
-from ingest_project.io_managers.live import LiveReporter
-from ingest_project.io_managers.metadata import import_metadata, slot_metadata
+from ingest_project.io_managers.live import LiveReporter, LiveSlots
+from ingest_project.io_managers.metadata import Metadata, import_metadata, slot_metadata
 from ingest_project.ledgers.rejections import DeadLetter, Selection
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.crew import Crew
@@ -66,29 +66,33 @@ def drain(context: dg.OutputContext, crew: Crew, stage: str, work: StageWork) ->
     chunks = work.chunks(slots)
     crew.listen(context.log.warning)
     live = LiveReporter(context.log.info, stage, sum(c.records for group in chunks.values() for c in group))
-    bad: dict[Slot, Summary] = {}
-    for slot, summary in settled(crew, stage, chunks, live):
-        refused = sample(crew.ledger, stage, chunks[slot]) if summary.counts.rejected else ()
-        metadata = slot_metadata(summary, chunks[slot], refused)
-        key = cell(*slot)
-        if summary.unsealed:
-            bad[slot] = summary
-            context.log.error(f"{key}: {_reasons(summary)}")
-            # The page of the failed partition then says why, and what was loaded all the same.
-            seen = {"reason": dg.MetadataValue.text(_reasons(summary)), **metadata}
-            context.log_event(dg.AssetObservation(context.asset_key, partition=key, metadata=seen))
-            continue
-        work.report(metadata, partition_key=key)
-        if len(slots) > 1:
-            # Visible at once and kept when the process is killed; Dagster's own event follows at the end of
-            # the step.
-            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
-    live.close()
-    observe_imports(context, crew.ledger, work, sorted({day for day, _ in slots}))
-    for text in crew.engine.notes:
-        context.log.warning(text)
-    if bad:
-        raise _verdict(stage, bad, len(slots))
+    with LiveSlots(context.log_event) as shown:
+        bad: dict[Slot, Summary] = {}
+        for slot, summary in settled(crew, stage, chunks, live):
+            refused = sample(crew.ledger, stage, chunks[slot]) if summary.counts.rejected else ()
+            metadata = slot_metadata(summary, chunks[slot], refused)
+            if summary.unsealed:
+                bad[slot] = summary
+                _tell(context, slot, summary, metadata)
+                continue
+            work.report(metadata, partition_key=cell(*slot))
+            if len(slots) > 1:
+                done = dg.AssetMaterialization(context.asset_key, partition=cell(*slot), metadata=metadata)
+                shown.add(done)
+        live.close()
+        observe_imports(context, crew.ledger, work, sorted({day for day, _ in slots}))
+        for text in crew.engine.notes:
+            context.log.warning(text)
+        if bad:
+            raise _verdict(stage, bad, len(slots))
+
+
+def _tell(context: dg.OutputContext, slot: Slot, summary: Summary, metadata: Metadata) -> None:
+    """The page of the failed partition then says why, and what was loaded all the same."""
+    key, reasons = cell(*slot), _reasons(summary)
+    context.log.error(f"{key}: {reasons}")
+    seen = {"reason": dg.MetadataValue.text(reasons), **metadata}
+    context.log_event(dg.AssetObservation(context.asset_key, partition=key, metadata=seen))
 
 
 def observe_imports(

@@ -126,7 +126,7 @@ def _message(rng: Random, number: int, version: int) -> dict[str, object]:
         "tags": rng.sample(WORDS, 3),
         "thread": {"id": number // 20, "open": rng.random() < 0.5, "note": None},
         "body": _text(rng, 40),
-        "attachment": rng.randbytes(1200).hex(),
+        "attachment": rng.choice(WORDS) * 400,
     }
 
 

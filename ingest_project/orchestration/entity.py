@@ -9,7 +9,7 @@ from ingest_project.io_managers.metadata import plan_metadata
 from ingest_project.io_managers.work import StageWork
 from ingest_project.orchestration.checks import build_checks
 from ingest_project.orchestration.mirror import build_mirror
-from ingest_project.orchestration.partitions import daily_partitions, grid_partitions
+from ingest_project.orchestration.partitions import Grid, daily_partitions, grid_partitions
 from ingest_project.orchestration.pool import FILES
 from ingest_project.orchestration.replays import build_replay
 from ingest_project.orchestration.sensors import build_inbox_sensor, build_index_sensor, build_replan_schedule
@@ -66,10 +66,9 @@ def build_planned(spec: EntitySpec) -> dg.AssetsDefinition:
     return planned
 
 
-def build_stage(spec: EntitySpec, stage: str) -> dg.AssetsDefinition:
+def build_stage(spec: EntitySpec, stage: str, grid: Grid) -> dg.AssetsDefinition:
     """One stage of the grid. All of them do the same: hand the plan's chunks to the store behind the
     stage."""
-    grid = grid_partitions(spec)
     upstream = "planned" if stage == "validated" else "validated"
     mapping = dg.MultiToSingleDimensionPartitionMapping("date") if stage == "validated" else None
 
@@ -95,7 +94,8 @@ def build_stage(spec: EntitySpec, stage: str) -> dg.AssetsDefinition:
 def build_entity_defs(spec: EntitySpec) -> dg.Definitions:
     """Everything Dagster needs of a dump entity. Resources are added once, in definitions.py."""
     stages = ("validated", *spec.destinations)
-    assets = [build_planned(spec), *(build_stage(spec, stage) for stage in stages)]
+    grid = grid_partitions(spec)
+    assets = [build_planned(spec), *(build_stage(spec, stage, grid) for stage in stages)]
     plan_job = dg.define_asset_job(
         f"{spec.name}_plan",
         selection=dg.AssetSelection.assets([spec.name, "planned"]),

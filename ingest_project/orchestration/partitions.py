@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
 import dagster as dg
 
 from ingest_project.core.entity import EntitySpec
@@ -13,10 +17,26 @@ def daily_partitions(spec: EntitySpec) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date=spec.start, end_offset=1)
 
 
-def grid_partitions(spec: EntitySpec) -> dg.MultiPartitionsDefinition:
+class Grid(dg.MultiPartitionsDefinition):
+    """date x file_chunk. Its keys, thousands a year, are made once a day and not for each check of a run."""
+
+    _listed: tuple[str | None, Sequence[dg.MultiPartitionKey]] = (None, ())
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: Any = None
+    ) -> Sequence[dg.MultiPartitionKey]:
+        if current_time is not None:
+            return super().get_partition_keys(current_time, dynamic_partitions_store)
+        newest = self.get_partitions_def_for_dimension("date").get_last_partition_key()
+        if newest != self._listed[0]:
+            self._listed = newest, super().get_partition_keys(None, dynamic_partitions_store)
+        return self._listed[1]
+
+
+def grid_partitions(spec: EntitySpec) -> Grid:
     """date x file_chunk with a fixed number of slots: every cell is meaningful, an empty one has 0 rows."""
     slots = dg.StaticPartitionsDefinition([slot_key(slot) for slot in range(spec.slots)])
-    return dg.MultiPartitionsDefinition({"date": daily_partitions(spec), "file_chunk": slots})
+    return Grid({"date": daily_partitions(spec), "file_chunk": slots})
 
 
 def range_tags(day: str, slots: int) -> dict[str, str]:

@@ -87,10 +87,9 @@ def opensearch_api(settings: Settings) -> OpenSearchApi:
     access = settings.opensearch
     if access.mode == "aws":
         signer = Signer(credentials(settings, "opensearch"), region=settings.region, service=access.service)
-        return OpenSearchApi(endpoint, signer=signer)
-    return OpenSearchApi(
-        endpoint, basic=(access.username, access.password) if access.mode == "basic" else None
-    )
+        return OpenSearchApi(endpoint, signer=signer, compress=access.compress)
+    basic = (access.username, access.password) if access.mode == "basic" else None
+    return OpenSearchApi(endpoint, basic=basic, compress=access.compress)
 
 
 def opensearch_client(settings: Settings) -> OpenSearch:

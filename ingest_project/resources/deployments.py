@@ -70,12 +70,14 @@ class AwsAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSearchAccess:
-    """How OpenSearch is asked for entry: ``none``, ``basic`` or ``aws`` (SigV4 for service es or aoss)."""
+    """How OpenSearch is asked for entry: ``none``, ``basic`` or ``aws`` (SigV4 for service es or aoss); and
+    whether bulk requests are compressed."""
 
     mode: str = "none"
     username: str = ""
     password: str = field(default="", repr=False)
     service: str = "es"
+    compress: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,10 +189,15 @@ def load_settings(home: Path | None = None, turned: Mapping[str, str] | None = N
     return Settings.from_env({**os.environ, **given, **(turned or {})})
 
 
+DAGSTER_BATCH = "50"
+"""Events of a run's slots that Dagster writes in one transaction; without it each is one of its own."""
+
+
 def child_environment(settings: Settings, turned: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment for one that it starts, with the places of the deployment named."""
     places = {"INGEST_HOME": str(settings.home), "DAGSTER_HOME": str(settings.dagster_home)}
-    return {**os.environ, **places, "DAGSTER_DISABLE_TELEMETRY": "yes", **(turned or {})}
+    usual = {"DAGSTER_EVENT_BATCH_SIZE": DAGSTER_BATCH, **os.environ}
+    return {**usual, **places, "DAGSTER_DISABLE_TELEMETRY": "yes", **(turned or {})}
 
 
 def project_folder() -> Path:
@@ -270,6 +277,7 @@ def _opensearch(read: Reader) -> tuple[Endpoint | None, OpenSearchAccess]:
         username=username if mode == "basic" else "",
         password=password if mode == "basic" else "",
         service=read.choice("INGEST_OPENSEARCH_SERVICE", "es", "aoss"),
+        compress=read.choice("INGEST_OPENSEARCH_COMPRESSION", "none", "gzip") == "gzip",
     )
     return (parse_endpoint(text, "OPENSEARCH_URL") if text else None), access
 

@@ -25,6 +25,16 @@ def own_rss() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def peak_rss_with(workers: int) -> int:
+    """Greatest resident set of this process and of ``workers`` that it has ended, bytes.
+
+    The kernel keeps the largest of the ended ones only: each of them counts as that one, so the truth may be
+    less.
+    """
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return peak_rss() + workers * largest
+
+
 def tree_rss(*, of_parent: bool = False) -> int:
     """Resident bytes of this process and its children now.
 

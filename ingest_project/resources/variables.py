@@ -99,6 +99,12 @@ VARIABLES: tuple[Variable, ...] = (
             "`yes` in all that this project starts",
             "Dagster's own switch for its telemetry.",
         ),
+        (
+            "DAGSTER_EVENT_BATCH_SIZE",
+            "",
+            "`50` in all that this project starts",
+            "Dagster's own: so many events of a run's slots are written in one transaction.",
+        ),
         ("INGEST_BUCKET", "ingest", "", "Bucket of inbox and parts."),
         ("INGEST_PREFIX", "stages/", "", "Key prefix of the stored parts."),
         ("INGEST_INBOX", "", "`inbox` in `INGEST_HOME`", "Local folder that is mirrored to the S3 inbox."),
@@ -116,6 +122,12 @@ VARIABLES: tuple[Variable, ...] = (
         ("INGEST_DYNAMODB_BATCH_ITEMS", "25", "", "Items a BatchWriteItem request, 1 to 25."),
         ("INGEST_OPENSEARCH_BATCH_ITEMS", "1000", "", "Documents a bulk request."),
         ("INGEST_OPENSEARCH_BATCH_KB", "5120", "", "KiB a bulk request; one larger document goes alone."),
+        (
+            "INGEST_OPENSEARCH_COMPRESSION",
+            "none",
+            "",
+            "How bulk requests are sent: `none`, or `gzip` where the network is slow or paid by the byte.",
+        ),
         ("INGEST_IN_FLIGHT", "48", "", "Requests in flight at most, for each loader."),
         ("INGEST_MEMORY_MB", "32", "", "MiB of items held at most, for each loader."),
         (

@@ -69,9 +69,10 @@ class DynamoDBApi:
             BatchTooLarge, TargetMissing, PermanentFailure: As their names say.
         """
         signer = self.signer
-        await signer.fresh()
+        if signer.stale:
+            await signer.fresh()
         keys, signed_at = signer.keys, signer.time
-        answer = await self.endpoint.send("POST", "/", signer.sign(self._shape(operation), body), body)
+        answer = await self.endpoint.send("POST", "/", signer.lines(self._shape(operation), body), body)
         if answer.status == 200:
             return _intact(answer)
         raise self._failure(answer, keys, signed_at)
@@ -132,7 +133,7 @@ def error_of(answer: Answer) -> tuple[str, str]:
 
 
 def _intact(answer: Answer) -> bytes:
-    declared = answer.headers.get("x-amz-crc32")
+    declared = answer.value(b"x-amz-crc32")
     if declared is not None and int(declared) != zlib.crc32(answer.body):
         raise TransientFailure("the answer was damaged on its way (CRC32 does not match)")
     return answer.body

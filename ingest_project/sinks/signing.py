@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -96,7 +96,16 @@ class _Prepared:
     before_date: bytes
     after_date: bytes
     signed: str
-    fixed: Mapping[str, str]
+    fixed: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A shape's canonical request and header lines of one second, up to the body's hash and the signature."""
+
+    moment: _Moment
+    canonical: bytes
+    lines: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,7 @@ class Signer:
         self._asked = 0.0
         self._moment: _Moment | None = None
         self._prepared: dict[Shape, _Prepared] = {}
+        self._ready: dict[Shape, _Ready] = {}
         self.offset = 0.0
 
     @property
@@ -156,37 +166,58 @@ class Signer:
             self._keys = keys
             self._moment = None
             self._prepared.clear()
+            self._ready.clear()
         return self._keys
+
+    @property
+    def stale(self) -> bool:
+        """Whether ``fresh`` has something to do."""
+        return self._keys is None or self._now() - self._asked > RENEW_SECONDS
 
     async def fresh(self) -> None:
         """Keep the credentials fresh without blocking the event loop. Call before ``sign``."""
         if self._keys is None:
             self.renew()
-        elif self._now() - self._asked > RENEW_SECONDS:
+        elif self.stale:
             self._asked = self._now()
             self._adopt(await asyncio.to_thread(self._credentials.get_frozen_credentials))
 
     def sign(self, shape: Shape, body: bytes) -> dict[str, str]:
         """All headers that the request must carry (beside Host and Content-Length)."""
+        lines = self.lines(shape, body).decode("latin-1").split("\r\n")
+        pairs = (line.partition(": ") for line in lines[:-1])
+        return {name: value for name, _, value in pairs}
+
+    def lines(self, shape: Shape, body: bytes) -> bytes:
+        """The same as ``sign`` as lines of a request's head, each with its line break.
+
+        Raises:
+            ConfigurationError: A header or the keys hold a line break.
+        """
+        moment = self._now_moment(self.keys)
+        ready = self._ready.get(shape)
+        if ready is None or ready.moment is not moment:
+            ready = self._make_ready(shape, moment)
+        payload = hashlib.sha256(body).hexdigest().encode()
+        text = moment.prefix + hashlib.sha256(ready.canonical + payload).hexdigest().encode()
+        return b"%b%b\r\n" % (ready.lines, hmac.digest(moment.key, text, "sha256").hex().encode())
+
+    def _make_ready(self, shape: Shape, moment: _Moment) -> _Ready:
         keys = self.keys
         prepared = self._prepared.get(shape) or self._prepare(shape, keys)
-        moment = self._now_moment(keys)
-        payload = hashlib.sha256(body).hexdigest()
-        canonical = b"%b%b%b%b" % (
-            prepared.before_date,
-            moment.stamp.encode(),
-            prepared.after_date,
-            payload.encode(),
-        )
-        text = moment.prefix + hashlib.sha256(canonical).hexdigest().encode()
-        signature = hmac.digest(moment.key, text, "sha256").hex()
-        headers = dict(prepared.fixed)
-        headers["X-Amz-Date"] = moment.stamp
+        canonical = prepared.before_date + moment.stamp.encode() + prepared.after_date
+        headers = prepared.fixed | {"X-Amz-Date": moment.stamp}
         headers["Authorization"] = (
             f"{ALGORITHM} Credential={keys.access_key}/{moment.scope}, "
-            f"SignedHeaders={prepared.signed}, Signature={signature}"
+            f"SignedHeaders={prepared.signed}, Signature="
         )
-        return headers
+        lines = "\r\n".join(f"{name}: {value}" for name, value in headers.items()).encode("latin-1")
+        if lines.count(b"\n") != len(headers) - 1 or lines.count(b"\r") != len(headers) - 1:
+            raise ConfigurationError("a header to be signed, or a key to sign with, holds a line break")
+        if len(self._ready) >= 256:
+            self._ready.clear()
+        ready = self._ready[shape] = _Ready(moment, canonical, lines)
+        return ready
 
     def _now_moment(self, keys: StaticCredentials) -> _Moment:
         second = int(self.time)

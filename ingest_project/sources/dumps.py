@@ -28,7 +28,8 @@ from ingest_project.sources.stores import BLOCK, S3Reader, Store
 S3Factory = Callable[[], S3Reader]
 Blocks = Generator[bytes, None, None]
 FETCH_AHEAD = 32
-"""Blocks of an object that wait at most: 8 MiB."""
+"""Blocks of an object that wait at most, 2 MiB: the connection is emptied while a group is decoded. One
+connection at a time, as several brought nothing against a store on the same machine (docs/tuning.md)."""
 
 
 class Cutting(Protocol):

@@ -38,6 +38,14 @@ class Answer:
             }
         return self._headers
 
+    def value(self, name: bytes) -> bytes | None:
+        """One header's value without decoding the others. ``name`` in lower case."""
+        found = None
+        for key, value in self._received:
+            if len(key) == len(name) and key.lower() == name:
+                found = value
+        return found
+
     @property
     def retry_after(self) -> float | None:
         """Seconds that the server asked to wait, from its Retry-After header (seconds or a date)."""

@@ -15,6 +15,9 @@ from ingest_project.wire.answer import Answer
 MOST_HEADERS = 256 * 1024
 """Bytes of a response's headers; nobody sends as many in earnest."""
 
+_SIZED = frozenset((b"content-length", b"transfer-encoding"))
+_SIZES = frozenset(map(len, _SIZED))
+
 
 class Broken(ConnectionError):
     """The connection ended, or what it brought is not HTTP, before the answer was complete."""
@@ -49,6 +52,7 @@ class Exchange(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._blocks: list[bytes] = []
         self._size = self._header_size = 0
+        self._sized = False
 
     def ask(self, head: bytes, body: bytes, *, most: int, bodyless: bool = False) -> asyncio.Future[Answer]:
         """Send a request in one write. The future fails with Broken, TooMuch or what ``abort`` was given.
@@ -62,7 +66,7 @@ class Exchange(asyncio.Protocol):
         if self._transport is None or self._headers or self._blocks:
             answer.set_exception(Broken("the connection was closed before the request was sent"))
         else:
-            self._transport.write(head + body)
+            self._transport.writelines((head, body))
         return answer
 
     async def more(self, block: bytes) -> None:
@@ -117,6 +121,8 @@ class Exchange(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
         self._header_size += len(name) + len(value) + 4
+        if len(name) in _SIZES and name.lower() in _SIZED:
+            self._sized = True
         if self._header_size > MOST_HEADERS:
             self.abort(TooMuch(f"the answer has more than {MOST_HEADERS} bytes of headers"))
 
@@ -125,8 +131,7 @@ class Exchange(asyncio.Protocol):
         if self._bodyless and status >= 200:
             self._complete(keep=False)
             return
-        sized = any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._headers)
-        self._to_the_end = not sized and status >= 200 and status not in (204, 304)
+        self._to_the_end = not self._sized and status >= 200 and status not in (204, 304)
 
     def on_body(self, block: bytes) -> None:
         self._blocks.append(block)

@@ -69,9 +69,13 @@ class Endpoint:
             await pool.aclose()
 
     async def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Upload = b""
+        self, method: str, target: str, headers: Mapping[str, str] | bytes, body: bytes | Upload = b""
     ) -> Answer:
-        """One request. ``target`` is the encoded path and query behind the base URL.
+        """One request.
+
+        Args:
+            target: The encoded path and query behind the base URL.
+            headers: By name; or ready lines of the head, each with its line break.
 
         Raises:
             Unreachable: No connection could be made.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -59,15 +60,55 @@ class Origin:
         host = shown if port == usual else f"{shown}:{port}"
         return cls(url, name, port, secure, parts.path.rstrip("/"), f"Host: {host}\r\n")
 
-    def head(self, method: str, target: str, headers: Mapping[str, str], size: int) -> bytes:
+    def head(self, method: str, target: str, headers: Mapping[str, str] | bytes, size: int) -> bytes:
         """Request line and headers. Raises ValueError when a value would break out of its line."""
-        lines = [f"{method} {self.prefix}{target} HTTP/1.1\r\n", self.host_line]
-        lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
-        lines.append(f"Content-Length: {size}\r\n\r\n")
-        text = "".join(lines)
-        if text.count("\n") != len(lines) + 1 or text.count("\r") != len(lines) + 1:
-            raise ValueError("a line break within a request's target or headers")
-        return text.encode("latin-1")
+        opening = _lines(f"{method} {self.prefix}{target} HTTP/1.1\r\n", self.host_line)
+        if not isinstance(headers, bytes):
+            headers = _lines(*(f"{name}: {value}\r\n" for name, value in headers.items()))
+        return b"%b%bContent-Length: %d\r\n\r\n" % (opening, headers, size)
+
+
+def _lines(*lines: str) -> bytes:
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
+        raise ValueError("a line break within a request's target or headers")
+    return text.encode("latin-1")
+
+
+class Turns:
+    """At most ``limit`` at a time; first come, first served. Who finds room does not wait."""
+
+    def __init__(self, limit: int) -> None:
+        self._room = limit
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def take(self) -> bool:
+        """Whether there was room."""
+        if self._room <= 0 or self._waiting:
+            return False
+        self._room -= 1
+        return True
+
+    async def wait(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.give()
+            else:
+                self._waiting.remove(turn)
+            raise
+
+    def give(self) -> None:
+        """What was taken goes to who waits longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._room += 1
 
 
 class Pool:
@@ -82,13 +123,13 @@ class Pool:
         self.origin, self.loop = origin, asyncio.get_running_loop()
         self._timeout = timeout
         self._tls = (tls or ssl.create_default_context()) if origin.secure else None
-        self._turns = asyncio.Semaphore(limit)
+        self._turns = Turns(limit)
         self._idle: list[Exchange] = []
         self._busy: set[Exchange] = set()
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def ask(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Upload, most: int
+        self, method: str, target: str, headers: Mapping[str, str] | bytes, body: bytes | Upload, most: int
     ) -> Answer:
         """One request.
 
@@ -101,22 +142,30 @@ class Pool:
         whole = body if isinstance(body, bytes) else b""
         size = len(whole) if isinstance(body, bytes) else body.size
         head = self.origin.head(method, target, headers, size)
-        async with self._turns:
+        if not self._turns.take():
+            await self._turns.wait()
+        exchange = None
+        try:
             exchange = self._kept() or await self._connect()
             self._watch(exchange)
-            try:
-                waiting = exchange.ask(head, whole, most=most, bodyless=method == "HEAD")
-                if isinstance(body, Upload):
-                    await self._feed(exchange, body, waiting)
-                return await waiting
-            except BaseException:
+            waiting = exchange.ask(head, whole, most=most, bodyless=method == "HEAD")
+            if isinstance(body, Upload):
+                await self._feed(exchange, body, waiting)
+            return await waiting
+        except BaseException:
+            if exchange is not None:
                 exchange.close()
-                raise
-            finally:
-                self._busy.discard(exchange)
-                if exchange.usable:
-                    exchange.idle_since = self.loop.time()
-                    self._idle.append(exchange)
+            raise
+        finally:
+            if exchange is not None:
+                self._put_aside(exchange)
+            self._turns.give()
+
+    def _put_aside(self, exchange: Exchange) -> None:
+        self._busy.discard(exchange)
+        if exchange.usable:
+            exchange.idle_since = self.loop.time()
+            self._idle.append(exchange)
 
     async def aclose(self) -> None:
         """Close all connections; what is in flight fails."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from ingest_project import local
 from ingest_project.cli import ingest as root
 from ingest_project.local.samples import write_samples
 from ingest_project_tests.cli.conftest import Ingest
@@ -93,7 +94,7 @@ def test_services_that_do_not_run_are_told_with_1(bare_ingest: Ingest) -> None:
 
 @pytest.mark.servers
 @pytest.mark.slow
-def test_another_server_is_started_by_its_name_with_its_settings(bare_ingest: Ingest) -> None:
+def test_another_server_is_started_by_its_name_with_its_settings(home: Path, bare_ingest: Ingest) -> None:
     try:
         done = bare_ingest("services", "up", "--with", "dynalite", "--set", "dynalite:createTableMs=5")
         if "cannot be had" in done.err or "which is not installed" in done.err:
@@ -104,7 +105,7 @@ def test_another_server_is_started_by_its_name_with_its_settings(bare_ingest: In
         assert line.split()[:4] == ["dynalite", "4.0.0", "dynalite", "up"]
         assert f"AWS_ENDPOINT_URL_DYNAMODB={line.split()[4]}" in done.out
     finally:
-        bare_ingest("services", "down")
+        local.down(home, grace=0.5)
 
 
 def test_fetch_says_what_is_there_and_what_is_not(

@@ -21,6 +21,7 @@ import dagster as dg
 
 from ingest_project.core.loading import LoadSettings
 from ingest_project.core.validating import ValidatorSettings
+from ingest_project.io_managers import live
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources import engine
 from ingest_project.sinks import indexes, tables
@@ -99,6 +100,7 @@ def make_mortal(journal: Path, kill_at: int) -> Fate:
     }
     for name, settings in small_steps.items():
         setattr(engine, name, settings)
+    vars(live)["SLOTS_GAP_SECONDS"] = 0.0
     fate.call(SqlLedger, "claim", lambda claim, *_: _told(claim))
     for name in ("advance", "seal", "fail", "release", "_set"):
         fate.call(SqlLedger, name)

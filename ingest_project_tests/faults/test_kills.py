@@ -26,7 +26,7 @@ from ingest_project_tests.faults.clean import (
     moments_of,
     turn_back,
 )
-from ingest_project_tests.faults.launcher import KILLED, Launcher, moments
+from ingest_project_tests.faults.launcher import KILLED, Launcher
 from ingest_project_tests.faults.world import new_world
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_another_owner_waits_for_the_lease_of_a_killed_run(clean: Clean, launche
     world = turn_back(clean, "table")
     world.turned["INGEST_LEASE_SECONDS"] = "5"
     try:
-        first = launcher.run(world, ["table"], kill_at=moments("lease", clean.attempts["table"].steps, 1)[0])
+        first = launcher.run(world, ["table"], kill_at=moments_of(clean, "table", 1)[0])
         durable = ledger_rows(world)
         second = launcher.run(world, ["table"])
     finally:

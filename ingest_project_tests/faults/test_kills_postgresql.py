@@ -1,4 +1,4 @@
-"""kill -9 of a run whose ledger is in PostgreSQL, at three moments of each stage (see test_kills.py).
+"""kill -9 of a run whose ledger is in PostgreSQL, at two moments of each stage (see test_kills.py).
 
 Between the tests the ledger is had back as a copy of its database.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.dagster, pytest.mark.slow]
 
-MOMENTS = 3
+MOMENTS = 2
 
 
 class DatabaseVault:

@@ -99,7 +99,8 @@ class DynamoDBKind:
 
 
 class OpenSearchKind:
-    """An index; in half of the cases with external versions, in every tenth signed as for a domain on AWS."""
+    """An index; in half of the cases with external versions, in every tenth signed as for a domain on AWS,
+    in three of ten compressed."""
 
     survivable: ClassVar = [
         *SURVIVABLE,
@@ -141,6 +142,7 @@ class OpenSearchKind:
             key = key if good else f"bad {place}"
             body = document(key, source, **action)
             found.append(Record(key=key, value=source, body=body, rank=rank, good=good))
+        self.compressed = dice.random() < 0.3
         return found
 
     def server(self, script: Script, quota: WriteQuota | None) -> FaultServer:
@@ -149,7 +151,8 @@ class OpenSearchKind:
 
     def sink(self, url: str, limits: BatchLimits, keys: Rotating) -> AbstractAsyncContextManager[Sink]:
         signer = Signer(keys, region="us-east-1", service="es") if self.signed else None
-        return OpenSearchSink(OpenSearchApi(endpoint(url), signer=signer), INDEX, limits=limits)
+        api = OpenSearchApi(endpoint(url), signer=signer, compress=self.compressed)
+        return OpenSearchSink(api, INDEX, limits=limits)
 
     def stored(self, server: FaultServer) -> dict[str, object]:
         return dict(server.indices.documents[INDEX])

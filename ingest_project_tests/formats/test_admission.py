@@ -107,7 +107,7 @@ def admitted(
     done: Admitted = admission(batch)
     found: dict[int, Any] = {letter.ordinal - 100: letter.reason for letter in done.rejections}
     assert [raws[letter.ordinal - 100] for letter in done.rejections] == [one.raw for one in done.rejections]
-    found |= zip(done.offsets, zip(done.lines, done.hashes, strict=True), strict=True)
+    found |= zip(done.offsets, zip(map(bytes, done.lines), done.hashes, strict=True), strict=True)
     assert sorted(found) == list(range(len(raws)))
     return [found[at] for at in range(len(raws))]
 

@@ -184,8 +184,9 @@ def test_a_server_answers_its_protocol(name: str, start_server: Servers) -> None
     assert read(server.url) == WORDS
 
 
-# SeaweedFS: test_services.py has it.
-@pytest.mark.parametrize("name", some_slow("seaweedfs"))
+# SeaweedFS: test_services.py has it. Both versions of OpenSearch are run in the same way: this test takes one
+# of them, the next one the other.
+@pytest.mark.parametrize("name", some_slow("seaweedfs", "opensearch3_node"))
 def test_a_server_stops_when_it_is_asked_and_keeps_what_it_says(
     name: str, open_home: Path, start_server: Servers
 ) -> None:
@@ -203,7 +204,7 @@ def test_a_server_stops_when_it_is_asked_and_keeps_what_it_says(
         assert read(up().endpoint) == WORDS
 
 
-@pytest.mark.parametrize("name", some_slow())
+@pytest.mark.parametrize("name", some_slow("opensearch_node"))
 def test_a_server_whose_port_is_taken_ends_by_itself(
     name: str, open_home: Path, start_server: Servers
 ) -> None:

@@ -4,13 +4,14 @@ done."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import dagster as dg
 import pytest
 
 from ingest_project.core.model import ChunkPlan, WorkStatus
-from ingest_project.io_managers import work
+from ingest_project.io_managers import live, work
 from ingest_project.testing.fault_scripts import error, in_order
 from ingest_project_tests.entities.messages.serving import serving
 from ingest_project_tests.faults.deployed import INDEX, PLANNED, SLOTS, STAGES, TABLE, VALIDATED
@@ -222,3 +223,21 @@ def test_a_late_file_plans_and_loads_only_itself(desk: Desk) -> None:
     assert desk.world.expected(table) == desk.world.in_table(table)
     (new,) = set(desk.plan().chunks) - set(planned.chunks)
     assert 20 == desk.metadata(TABLE, new.slot)["written"]
+
+
+def test_a_run_has_two_events_a_slot_and_stage_and_few_beside_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs a transaction of Dagster's: planned and materialized a slot, and what a step has itself."""
+    for gap in ("MIN_GAP_SECONDS", "SLOTS_GAP_SECONDS"):
+        monkeypatch.setattr(live, gap, float("inf"))
+    desk.world.put(DAY, f"{desk.table('ones')}-dump.json", wrapped(records(20, "ones")), records(20, "ones"))
+    assert desk.run(PLANNED).is_success
+    run = desk.run(*STAGES, no_checks=True)
+    assert run.is_success
+    kinds = Counter(entry.dagster_event_type for entry in desk.instance.all_logs(run.run_id))
+    of_slots = (dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    assert [len(STAGES) * SLOTS] * 2 == [kinds.pop(kind) for kind in of_slots]
+    assert sum(kinds.values()) <= 8 + 8 * len(STAGES)
+    for stage in STAGES:
+        assert {DONE} == set(states(desk, stage).values())

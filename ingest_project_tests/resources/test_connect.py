@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from ingest_project import local
 from ingest_project.core.errors import ConfigurationError, RemoteWriteRefused
 from ingest_project.resources import connect
 from ingest_project.resources.deployments import Settings
+from ingest_project.sinks.opensearch_api import LINES
+from ingest_project.testing.fault_server import FaultServer
+from ingest_project.wire.http import Answer
 
 
 @pytest.fixture
@@ -229,3 +232,29 @@ def test_importing_the_factories_loads_no_vendor() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("extra", [{}, {"INGEST_OPENSEARCH_AUTH": "aws", "AWS_ACCESS_KEY_ID": "a"}])
+@pytest.mark.parametrize(("how", "expected"), [("", False), ("none", False), ("gzip", True)])
+async def test_bulk_requests_are_compressed_where_the_setting_says_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch, extra: dict[str, str], how: str, expected: bool
+) -> None:
+    heads: list[str] = []
+    secret = {"AWS_SECRET_ACCESS_KEY": "s"} if extra else {}
+    async with FaultServer(indices=("i",)) as server:
+        given = {"OPENSEARCH_URL": server.url, "INGEST_OPENSEARCH_COMPRESSION": how, **extra, **secret}
+        async with connect.opensearch_api(Settings.from_env(given, home)) as api:
+            monkeypatch.setattr(api.endpoint, "send", watched(api.endpoint.send, heads))
+            await api.send("POST", "/i/_bulk", b'{"index":{"_id":"a"}}\n{}\n', LINES)
+        assert {"a": b"{}"} == server.indices.documents["i"]
+    assert [expected] == ["gzip" in head for head in heads]
+
+
+def watched(send: Callable[..., Awaitable[Answer]], heads: list[str]) -> Callable[..., Awaitable[Answer]]:
+    """``send`` that keeps the heads of its requests."""
+
+    async def sent(method: str, target: str, head: object, body: bytes = b"") -> Answer:
+        heads.append(str(head))
+        return await send(method, target, head, body)
+
+    return sent

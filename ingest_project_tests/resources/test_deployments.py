@@ -198,3 +198,4 @@ def test_a_child_process_is_told_the_same_places_and_no_telemetry(home: Path) ->
     given = deployments.child_environment(settings(home), {"INGEST_WORKERS": "2"})
     assert (given["INGEST_HOME"], given["DAGSTER_HOME"]) == (str(home), str(home / "dagster"))
     assert (given["DAGSTER_DISABLE_TELEMETRY"], given["INGEST_WORKERS"]) == ("yes", "2")
+    assert int(given["DAGSTER_EVENT_BATCH_SIZE"]) > 1

@@ -55,9 +55,11 @@ def dynamodb_sink(
     return DynamoDBSink(dynamodb_api(url, credentials=credentials, timeout=timeout), table)
 
 
-def opensearch_api(url: str, *, timeout: float = 10.0) -> OpenSearchApi:
-    return OpenSearchApi(Endpoint(url, timeout=timeout, connections=8))
+def opensearch_api(url: str, *, timeout: float = 10.0, compress: bool = False) -> OpenSearchApi:
+    return OpenSearchApi(Endpoint(url, timeout=timeout, connections=8), compress=compress)
 
 
-def opensearch_sink(url: str, index: str = INDEX, *, timeout: float = 10.0) -> OpenSearchSink:
-    return OpenSearchSink(opensearch_api(url, timeout=timeout), index)
+def opensearch_sink(
+    url: str, index: str = INDEX, *, timeout: float = 10.0, compress: bool = False
+) -> OpenSearchSink:
+    return OpenSearchSink(opensearch_api(url, timeout=timeout, compress=compress), index)

@@ -74,7 +74,7 @@ async def test_16000_documents_sent_into_a_queue_of_two_are_16000_indexed(
     """Four loads that do not know of each other keep eight requests in flight each until the node objects."""
     sent = {f"{part}-{number}": b'{"n":%d}' % number for part in range(4) for number in range(4000)}
     before = refused(narrow.url)
-    limits = BatchLimits(count=50, bytes=MEGABYTE // 2, overhead=0)
+    limits = BatchLimits(count=200, bytes=MEGABYTE // 2, overhead=0)
 
     async def one(part: int) -> LoadResult:
         mine = [document(key, source) for key, source in sent.items() if key.startswith(f"{part}-")]

@@ -55,6 +55,16 @@ async def test_a_document_is_read_back_byte_for_byte(
     assert await documents_of.get_sources(api, index, [key, "missing"]) == {key: EXACT}
 
 
+async def test_a_compressed_request_stores_the_same_bytes_and_names_the_documents_that_are_refused(
+    opensearch_url: str, index: str
+) -> None:
+    bodies = [*documents(500), document("exact", EXACT), document("broken", b'{"n":')]
+    async with opensearch_api(opensearch_url, compress=True) as api:
+        report = await OpenSearchSink(api, index).write(batch_of(bodies))
+    assert (501, [501]) == (report.written, [one.index for one in report.refusals])
+    assert raw_source(opensearch_url, index, "exact") == EXACT
+
+
 async def test_spaces_in_a_document_do_not_count(api: OpenSearchApi, index: str) -> None:
     spaced = b'{ "point" : 1.0,\t"l": [ 1e5 ] }'
     await OpenSearchSink(api, index).write(batch_of([document("a", spaced)]))

@@ -159,3 +159,24 @@ def test_the_chain_finds_the_keys_of_the_environment(monkeypatch: pytest.MonkeyP
 def test_empty_keys_are_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="no access key"):
         signer_of(StaticCredentials(access_key="", secret_key=""), [0.0]).renew()
+
+
+@pytest.mark.parametrize(
+    ("shape", "keys"),
+    [
+        (Shape(method="POST", url=SHAPE.url, headers=(("X", "a\nB: c"),)), KEYS),
+        (SHAPE, StaticCredentials(access_key="a\r\nB: c", secret_key="s")),
+        (SHAPE, StaticCredentials(access_key="a", secret_key="s", token="t\n")),
+    ],
+)
+def test_nothing_that_is_signed_breaks_out_of_its_line(shape: Shape, keys: StaticCredentials) -> None:
+    with pytest.raises(ConfigurationError, match="line break"):
+        signer_of(keys, [1000.0]).lines(shape, b"")
+
+
+def test_lines_of_a_head_say_what_the_headers_say() -> None:
+    signer = signer_of(OTHERS, [1000.0])
+    for body in (b"", b"x"):
+        headers = signer.sign(SHAPE, body)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        assert lines.encode() == signer.lines(SHAPE, body)

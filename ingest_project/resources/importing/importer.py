@@ -26,7 +26,7 @@ from ingest_project.resources.importing.scratch import Scratch
 from ingest_project.resources.knobs import Knobs, knobs_of
 from ingest_project.resources.owner import is_dead, new_owner
 from ingest_project.resources.planner import PlanOutcome
-from ingest_project.resources.process import peak_rss
+from ingest_project.resources.process import peak_rss_with
 from ingest_project.resources.reading import source_of
 from ingest_project.resources.replaying.plans import joined
 from ingest_project.resources.usage import Meter
@@ -283,11 +283,12 @@ class _Call:
         return there
 
     def _report(self, files: tuple[FileReport, ...], items: int) -> ImportReport:
+        workers = min(self._knobs(None).workers, sum(file.chunks for file in files))
         return ImportReport(
             files=files,
             seconds=self._clock() - self._started,
             items=items,
-            peak_rss_bytes=peak_rss(),
+            peak_rss_bytes=peak_rss_with(workers if workers > 1 else 0),
             cpu_seconds=self._cpu.seconds,
             dry_run=self._options.dry_run,
             notes=tuple(self._notes),

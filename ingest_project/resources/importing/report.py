@@ -89,7 +89,7 @@ class ImportReport:
     Attributes:
         seconds: Of this call.
         items: Records that went through this call's slowest stage; earlier attempts do not count.
-        peak_rss_bytes: Greatest resident memory of one process of this call.
+        peak_rss_bytes: Greatest resident memory of this call, that of its worker processes added.
         pressure: What was seen of the memory budget.
         cpu_seconds: Processor time of this call, its workers included.
         target_seconds: Time of its requests to the targets, each counted: many are under way at once.
