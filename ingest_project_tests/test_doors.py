@@ -47,7 +47,7 @@ def check_instance(instance: Any) -> None:
     assert instance.run_retries_enabled
     assert instance.run_retries_max_retries == 2
     assert not instance.get_settings("run_retries")["retry_on_asset_or_op_failure"]
-    assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+    assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 6
 
 
 @pytest.mark.dagster

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest_project.core.model import Chunk, Counts, FileRange, Position, SourceFile
+from ingest_project.core.model import Chunk, Counts, FileRange, Position, Rejection, SourceFile
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.local.demo import Demo
 from ingest_project.local.samples import SAMPLES, Sample
@@ -54,7 +54,10 @@ def load(ledger: SqlLedger, sample: Sample, *, rejected: int | None = None) -> N
     }
     for stage, counts in outcomes.items():
         claim = ledger.claim(sample_work(chunk, stage), owner="run", lease=60)
-        ledger.advance(claim, Position(counts.sent), counts, [], lease=60)
+        letters = [
+            Rejection(ordinal=number, offset=-1, reason="refused", raw=b"{}") for number in range(counts.rejected)
+        ]
+        ledger.advance(claim, Position(counts.sent), counts, letters, lease=60)
         ledger.seal(claim, seconds=2.0)
     ledger.files.mark_consumed(file.uri, file.etag)
 
