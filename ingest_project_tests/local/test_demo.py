@@ -55,7 +55,8 @@ def load(ledger: SqlLedger, sample: Sample, *, rejected: int | None = None) -> N
     for stage, counts in outcomes.items():
         claim = ledger.claim(sample_work(chunk, stage), owner="run", lease=60)
         letters = [
-            Rejection(ordinal=number, offset=-1, reason="refused", raw=b"{}") for number in range(counts.rejected)
+            Rejection(ordinal=place, offset=-1, reason="refused", raw=b"{}")
+            for place in range(counts.rejected)
         ]
         ledger.advance(claim, Position(counts.sent), counts, letters, lease=60)
         ledger.seal(claim, seconds=2.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from random import Random
 
@@ -103,6 +104,9 @@ def test_a_write_unit_is_a_kib_begun(size: int, units: int) -> None:
     assert units == write_units(line)
 
 
+TRIES = 10
+
+
 def of(number: int, size: int) -> dict[str, object]:
     return {"id": f"r{number:07d}", "text": "x" * size}
 
@@ -122,11 +126,16 @@ def test_the_rows_of_a_large_file_lie_in_the_interval_of_its_sample(
     text = {"lines": "\n".join(records), "array": f"[{', '.join(records)}]"}
     text["wrapper"] = f'{{"Count": 3, "Items": [{",".join(records)}]}}'
     (tmp_path / "aaa-dump.json").write_text(text[shape])
-    (found,) = estimate(tmp_path, whole=1 << 20).files
-    assert found.rows.low <= 16_000 <= found.rows.high
-    assert found.rows.high < 1.3 * found.rows.low
     exact = estimate(tmp_path).volume
-    assert exact.text_bytes == pytest.approx(found.volume.text_bytes, rel=0.15)
+    held = 0
+    for age in range(TRIES):
+        # Where the spots lie is drawn by the etag, which a local file has of its time.
+        os.utime(tmp_path / "aaa-dump.json", (age, age))
+        (found,) = estimate(tmp_path, whole=1 << 20).files
+        held += found.rows.low <= 16_000 <= found.rows.high
+        assert found.rows.high < 1.3 * found.rows.low
+        assert exact.text_bytes == pytest.approx(found.volume.text_bytes, rel=0.15)
+    assert held >= 0.7 * TRIES, "an interval of 80 %"
 
 
 def test_a_large_compressed_file_is_known_from_its_beginning(tmp_path: Path) -> None:
