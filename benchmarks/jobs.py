@@ -18,6 +18,7 @@ from benchmarks.frame import ALL_CORES, CLIENT_CORES, Done, Row, Work, service
 from benchmarks.our_way import ingest_load
 from benchmarks.samples import write_dump
 from ingest_project import local
+from ingest_project.local.ui import instance_file
 from ingest_project.resources.deployments import DAGSTER_BATCH, Settings, project_folder
 from ingest_project.resources.importing.importer import LEAST_PART, MOST_PART
 
@@ -138,7 +139,7 @@ def dagster_job(variables: Mapping[str, str], home: Path) -> Work:
         return done.stdout
 
     empty.mkdir(parents=True)
-    shutil.copy(project_folder() / "dagster.yaml", empty)
+    (empty / "dagster.yaml").write_text(instance_file(project_folder()))
     call(at=empty)
 
     def work() -> Done:

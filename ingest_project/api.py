@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 
 from ingest_project.core.entity import EntitySpec
@@ -34,10 +35,24 @@ def entity_spec(name: str = DUMPS) -> EntitySpec:
     return spec
 
 
+def own_key(spec: EntitySpec, options: ImportOptions) -> ImportOptions:
+    """The options with the entity's own key, where a table may be made and no other key was given.
+
+    Raises:
+        ConfigurationError: The entity's files may belong to any table, and no key was given.
+    """
+    if not options.create_table or options.key is not None:
+        return options
+    if not spec.layouts and spec.sheet is None:
+        raise ConfigurationError("a table can only be made with a key")
+    return replace(options, key=spec.default_keys)
+
+
 def import_file(
     path: str | Sequence[str],
     table: str | None = None,
     *,
+    entity: str = DUMPS,
     index: str | bool | None = None,
     key: str | None = None,
     create_table: bool = False,
@@ -56,10 +71,12 @@ def import_file(
 
     Args:
         path: One path or several.
+        entity: Whose files they are; ``messages`` takes JSON dumps of any table.
         table: Table for all files; None takes it from each file's name.
         index: Name of the index; True one named after the table; False none; None when OpenSearch is
             configured.
-        key: The table's key as ``id[:S|N|B][,sort[:S|N|B]]``; needed with ``create_table``.
+        key: The table's key as ``id[:S|N|B][,sort[:S|N|B]]``; needed with ``create_table`` where
+            the entity has no key of its own.
         create_table: Make a missing table.
         pattern: Which files of a folder or prefix are meant.
         dry_run: Read, validate and count; write nothing.
@@ -75,8 +92,6 @@ def import_file(
         ConfigurationError: The arguments contradict each other or the deployment.
         TransientFailure: A store did not answer; the same call goes on.
     """
-    if create_table and key is None:
-        raise ConfigurationError("a table can only be made with a key")
     deployment = settings or load_settings()
     options = ImportOptions(
         table=table,
@@ -89,4 +104,5 @@ def import_file(
         again=again,
     )
     files = find_files([path] if isinstance(path, str) else path, deployment, pattern)
-    return import_files(entity_spec(), files, options, settings=deployment, watch=progress)
+    spec = entity_spec(entity)
+    return import_files(spec, files, own_key(spec, options), settings=deployment, watch=progress)

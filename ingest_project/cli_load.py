@@ -11,6 +11,7 @@ KEY_HELP = "Key of the table: id[:S][,sort[:N]]; types S, N, B, S when left out.
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--entity", metavar="E", help="Whose files they are.  [default: messages]")
 @click.option("--table", metavar="T", help="Table for all files.  [default: from each file's name]")
 @click.option(
     "--index",
@@ -43,6 +44,7 @@ KEY_HELP = "Key of the table: id[:S][,sort[:N]]; types S, N, B, S when left out.
 )
 def load(
     paths: tuple[str, ...],
+    entity: str | None,
     table: str | None,
     index: str | None,
     no_index: bool,
@@ -61,6 +63,9 @@ def load(
 ) -> int:
     """Load dump files into a DynamoDB table and an OpenSearch index.
 
+    --entity says what the files are: `messages` takes JSON dumps of any table, other entities their own files
+    (`dropship`: CSV exports), into tables whose keys are known.
+
     PATH is a file, a folder or s3://bucket/prefix. A call that was interrupted or killed is continued by the
     same call; what is loaded already is not sent again.
 
@@ -70,12 +75,13 @@ def load(
         raise click.UsageError("--index and --no-index exclude each other")
     if chunks and dry_run:
         raise click.UsageError("--chunk and --dry-run exclude each other")
-    if create_table and not key:
+    if create_table and not key and not entity:
         raise click.UsageError("--create-table needs --key")
     from ingest_project.cli_loading import Call, run_load
 
     call = Call(
         paths=paths,
+        entity=entity,
         table=table,
         index=index,
         with_index=False if no_index else None,

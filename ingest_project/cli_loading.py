@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from ingest_project.api import entity_spec
+from ingest_project.api import DUMPS, entity_spec, own_key
 from ingest_project.cli_show import Bars, summary_table
 from ingest_project.core.errors import ConfigurationError, TargetMissing
 from ingest_project.resources.deployments import Settings, load_settings, parse_key_schema
@@ -25,6 +25,7 @@ class Call:
     """The options of `ingest load`, by their names there."""
 
     paths: tuple[str, ...]
+    entity: str | None
     table: str | None
     index: str | None
     with_index: bool | None
@@ -63,7 +64,8 @@ class Call:
 
 def run_load(call: Call) -> int:
     """Load; the exit status."""
-    settings, options, spec = call.settings(), call.options(), entity_spec()
+    settings, spec = call.settings(), entity_spec(call.entity or DUMPS)
+    options = own_key(spec, call.options())
     try:
         files = find_files(call.paths, settings, call.pattern)
     except TargetMissing as error:

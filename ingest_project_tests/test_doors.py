@@ -62,6 +62,10 @@ def test_the_instance_file_loads_on_sqlite(tmp_path: Path, monkeypatch: pytest.M
         assert "Sqlite" in type(instance.event_log_storage).__name__
 
 
+def test_the_instance_file_needs_no_environment() -> None:
+    assert "env:" not in SQLITE.read_text()
+
+
 @pytest.fixture
 def postgres_database(postgresql: RunningServer) -> Iterator[str]:
     with database(postgresql.url) as url:

@@ -4,7 +4,6 @@ by pid."""
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import sys
 import time
@@ -131,7 +130,13 @@ def _prepare(instance: Path, project: Path) -> None:
         raise ConfigurationError(f"{project} is no checkout of this project: workspace.yaml is missing")
     instance.mkdir(parents=True, exist_ok=True)
     if not (instance / "dagster.yaml").exists():
-        shutil.copy(project / "dagster.yaml", instance / "dagster.yaml")
+        (instance / "dagster.yaml").write_text(instance_file(project))
+
+
+def instance_file(project: Path) -> str:
+    """dagster.yaml of an instance on SQLite that has a folder of its own."""
+    parts = (project / "dagster.yaml", project / "deploy" / "sqlite" / "event_log.yaml")
+    return "\n".join(part.read_text() for part in parts)
 
 
 def _ready(ui: Ui) -> bool:

@@ -1,4 +1,4 @@
-"""KeptSqliteEventLog: Dagster's event log on SQLite with connections that stay open. Named in dagster.yaml.
+"""KeptSqliteEventLog: Dagster's event log on SQLite with connections that stay open. Named in deploy/sqlite.
 
 Tables, files and statements are Dagster's own, so an instance changes to it and back at any time.
 """

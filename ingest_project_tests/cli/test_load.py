@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from ingest_project.local.samples import write_samples
 from ingest_project_tests.cli.conftest import Ingest, items_of, write_lines
+from ingest_project_tests.entities.dropship import golden
 
 RECORDS = [{"id": f"r{number}", "n": number} for number in range(60)]
 
@@ -370,3 +372,23 @@ def test_status_tells_of_files_and_chunks(ingest: Ingest, dump: Path) -> None:
     assert 1 == done.report["chunks"]["load/table"]["sealed"]
     assert [] == ingest("status", "--date", "2026-01-01", "--json").report["files"]
     assert dump.name in ingest("status").out
+
+
+def test_an_entity_named_brings_its_own_format_and_key(
+    ingest: Ingest, tmp_path: Path, dynamodb: Any, table: str
+) -> None:
+    export = resources.files(golden).joinpath("hostile.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "day.csv").write_text("".join(export[:2]))
+    made = f"{table}-lines"
+    done = ingest(
+        "load", tmp_path / "day.csv", "--entity", "dropship", "--table", made, "--create-table", "--no-index"
+    )
+    assert done.status == 0, done.err
+    (item,) = dynamodb.scan(TableName=made)["Items"]
+    assert {"kode_pesanan", "line"} <= item.keys()
+
+
+def test_dumps_of_any_table_need_a_key_to_make_one(ingest: Ingest, dump: Path) -> None:
+    done = ingest("load", dump, "--entity", "messages", "--create-table")
+    assert done.status == 2
+    assert "a table can only be made with a key" in done.err

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
+from ingest_project.local.ui import instance_file
 from ingest_project.orchestration.event_log import MOST_OPEN, KeptSqliteEventLog
 from ingest_project.orchestration.partitions import range_tags
 from ingest_project.resources.deployments import DAGSTER_BATCH, project_folder
@@ -25,7 +26,7 @@ SLOTS = 16
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A DAGSTER_HOME with the event log that this project's dagster.yaml names."""
-    named = yaml.safe_load((project_folder() / "dagster.yaml").read_text())["event_log_storage"]
+    named = yaml.safe_load(instance_file(project_folder()))["event_log_storage"]
     words = {"event_log_storage": named, "telemetry": {"enabled": False}}
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(words))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
