@@ -21,7 +21,7 @@ from ingest_project.cli import main
 from ingest_project.resources.process import own_rss
 
 log, budget = Path(sys.argv.pop(1)), int(sys.argv.pop(1)) << 20
-held = []
+held, never = [], threading.Event()
 
 
 def hold(share):
@@ -31,14 +31,14 @@ def hold(share):
 
 def said(text):
     while not (log.exists() and text in log.read_text()):
-        time.sleep(0.01)
+        never.wait(0.01)
 
 
 def fill():
     said("batches of 500 rows")
     hold(0.97)
     said("paused until it falls")
-    time.sleep(0.3)
+    never.wait(0.3)
     held.clear()
 
 
