@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import (
     dynamodb,
+    dynamodb_dicts,
     dynamodb_quota,
     encoding,
     gate,
@@ -31,6 +32,7 @@ from benchmarks.frame import measure
 
 CLAIMS: tuple[Claim, ...] = (
     *dynamodb.CLAIMS,
+    *dynamodb_dicts.CLAIMS,
     *opensearch.CLAIMS,
     *reading.CLAIMS,
     *rows.CLAIMS,

@@ -1,6 +1,7 @@
 """Brings huge dumps, paged APIs and document collections into S3, DynamoDB and OpenSearch.
 
-``import_file`` is the code API. It is imported at its first use: this package is Dagster's code location too.
+``import_file`` and ``import_records`` are the code API. They are imported at their first use: this package is
+Dagster's code location too.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ingest_project.api import import_file
+    from ingest_project.api import import_file, import_records
 
-__all__ = ["import_file"]
+__all__ = ["import_file", "import_records"]
 
 
 def __getattr__(name: str) -> object:
-    if name == "import_file":
-        from ingest_project.api import import_file
+    if name in __all__:
+        from ingest_project import api
 
-        return import_file
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

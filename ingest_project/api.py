@@ -1,10 +1,12 @@
-"""The code API: ``import_file``, a thin face of resources.importing. Knows entities by their folder."""
+"""The code API: ``import_file`` and ``import_records``, thin faces of resources.importing. Knows entities by
+their folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from typing import Any
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import ConfigurationError
@@ -16,6 +18,7 @@ from ingest_project.resources.importing import (
     find_files,
     import_files,
 )
+from ingest_project.resources.importing.records import RecordsReport, RejectedRecord, load_records
 
 DUMPS = "messages"
 """The entity whose contract takes any item: dumps of whatever table."""
@@ -106,3 +109,52 @@ def import_file(
     files = find_files([path] if isinstance(path, str) else path, deployment, pattern)
     spec = entity_spec(entity)
     return import_files(spec, files, own_key(spec, options), settings=deployment, watch=progress)
+
+
+def import_records(
+    records: Iterable[Mapping[str, Any]],
+    table: str,
+    *,
+    key: str | None = None,
+    create_table: bool = False,
+    on_rejection: Callable[[RejectedRecord], None] | None = None,
+    settings: Settings | None = None,
+) -> RecordsReport:
+    """Put Python dicts into a DynamoDB table: exactly, many requests at once, at constant memory.
+
+    Values are str, int, Decimal, bytes, bool, None, list, dict, and set of str, numbers or bytes. A float is
+    refused, as boto3 refuses it: it has no exact decimal. So are NaN and infinity, numbers of more than 38
+    digits, empty sets and other types. A refused record harms no other.
+
+    Of several records of one key the last one stands in the table in the end. The iterable is read in the
+    calling thread. A call that was interrupted cannot be continued, as an iterable cannot be read again: give
+    the records again, a put of the same record changes nothing.
+
+    Args:
+        records: Dicts, e.g. a list or a generator.
+        key: The table's key as ``id[:S|N|B][,sort[:S|N|B]]``; needed to make a table, checked where there is
+            one.
+        create_table: Make a missing table.
+        on_rejection: Called for each refused record, from this thread.
+        settings: The deployment; that of the environment when it is None.
+
+    Returns:
+        The report; ``report.ok`` is True when no record was refused.
+
+    Raises:
+        RecordsInterrupted: The iterable raised; what it gave before is loaded, and the report says how much.
+        RemoteWriteRefused: The table is not on this machine and not allowed by name.
+        TargetMissing: There is no such table, and none may be made.
+        ConfigurationError: The table has another key.
+        TransientFailure: The table did not take records for too long.
+    """
+    if create_table and key is None:
+        raise ConfigurationError("a table can only be made with a key")
+    return load_records(
+        records,
+        table,
+        key=parse_key_schema(key, "key") if key is not None else None,
+        create_table=create_table,
+        settings=settings or load_settings(),
+        on_rejection=on_rejection,
+    )

@@ -9,19 +9,14 @@ import sys
 
 from ingest_project.core.pressure import MemoryWatch
 from ingest_project.resources.knobs import Knobs
-from ingest_project.resources.process import own_rss, tree_rss
+from ingest_project.resources.process import crew_rss, own_rss
 
 
 def watch(knobs: Knobs) -> MemoryWatch:
     """The budget is one load's: with several processes each looks at all of them."""
     return MemoryWatch(
-        policy=knobs.memory, reading=own_rss if knobs.workers <= 1 else family_rss, relieve=give_back
+        policy=knobs.memory, reading=own_rss if knobs.workers <= 1 else crew_rss, relieve=give_back
     )
-
-
-def family_rss() -> int:
-    """Resident bytes of the process that started the load and of all its workers."""
-    return tree_rss(of_parent=True)
 
 
 def give_back() -> None:

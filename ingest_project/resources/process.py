@@ -9,6 +9,9 @@ from pathlib import Path
 
 import psutil
 
+WORKER = "multiprocessing.spawn"
+"""Stands in the command line of a process that multiprocessing spawned."""
+
 
 def peak_rss() -> int:
     """Greatest resident set of this process so far, bytes (VmHWM; elsewhere getrusage)."""
@@ -35,19 +38,34 @@ def peak_rss_with(workers: int) -> int:
     return peak_rss() + workers * largest
 
 
-def tree_rss(*, of_parent: bool = False) -> int:
-    """Resident bytes of this process and its children now.
+def tree_rss() -> int:
+    """Resident bytes of this process and its children now."""
+    me = psutil.Process()
+    return _sum([me, *me.children(recursive=True)])
 
-    Args:
-        of_parent: In a worker process: of the process that started it, and of all its children.
+
+def crew_rss() -> int:
+    """Resident bytes now of the process that started the workers and of its workers; called in either.
+
+    Whatever else that process has started (servers, editors, other programs) is none of the load's.
     """
     me = psutil.Process()
-    if of_parent and multiprocessing.parent_process() is not None:
-        me = me.parent() or me
-    total: int = me.memory_info().rss
-    for child in me.children(recursive=True):
+    first = (me.parent() if multiprocessing.parent_process() is not None else None) or me
+    return _sum([first, *filter(_is_worker, first.children())])
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return any(WORKER in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _sum(processes: list[psutil.Process]) -> int:
+    total = 0
+    for process in processes:
         try:
-            total += child.memory_info().rss
+            total += process.memory_info().rss
         except psutil.NoSuchProcess:
             continue
     return total

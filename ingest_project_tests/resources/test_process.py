@@ -22,3 +22,26 @@ def test_the_peak_of_ended_workers_counts_for_each_of_them() -> None:
     alone, both, none = json.loads(done.stdout)
     assert (True, True) == (abs(alone) < MB, abs(none) < MB)
     assert 2 * 60 * MB < both < 2 * 110 * MB
+
+
+CREW = """
+import json, multiprocessing, subprocess, sys
+from concurrent.futures import ProcessPoolExecutor
+from ingest_project.resources.process import crew_rss, own_rss
+other = subprocess.Popen(
+    [sys.executable, "-c", "held = b'x' * (300 << 20); print(1, flush=True); input()"],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+)
+other.stdout.readline()
+with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    worker = pool.submit(own_rss).result()
+    print(json.dumps([own_rss(), worker, crew_rss(), pool.submit(crew_rss).result()]))
+other.communicate(b"\\n")
+"""
+
+
+def test_a_crew_is_the_first_process_and_its_workers_and_nobody_else() -> None:
+    done = subprocess.run([sys.executable, "-c", CREW], check=True, capture_output=True)
+    first, worker, seen, seen_by_worker = json.loads(done.stdout)
+    assert 0.9 * (first + worker) < seen < 1.2 * (first + worker)
+    assert 0.9 * (first + worker) < seen_by_worker < 1.2 * (first + worker)
