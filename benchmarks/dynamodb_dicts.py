@@ -102,12 +102,12 @@ def prepare(shape: str, scale: Scale, folder: Path) -> Iterator[Stage]:
     with service("benchmarks.null_service") as server:
         given = {"url": server.url, "shape": shape}
         rows = [Row(name=WRITER, make=batch_writer, given={**given, "items": few})]
-        if scale.name != "short":
-            rows.append(
-                Row(name="pydynox", make=pydynox, given={**given, "items": 8 * few}, needs=("pydynox",))
-            )
         rows.append(Row(name=OURS, make=ours, given={**given, "items": items}, ours=True))
-        rows.append(Row(name=ENCODED, make=encoding, given={"shape": shape, "items": items}, ours=True))
+        if scale.name != "short":
+            rows += [
+                Row(name="pydynox", make=pydynox, given={**given, "items": 8 * few}, needs=("pydynox",)),
+                Row(name=ENCODED, make=encoding, given={"shape": shape, "items": items}, ours=True),
+            ]
         yield Stage(rows=rows, services=(server.pid,), note=NOTE)
 
 
