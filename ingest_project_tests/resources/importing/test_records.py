@@ -206,3 +206,22 @@ def test_a_report_names_only_so_many_rejections_and_counts_all(
     report = load({"n": number} for number in range(400))
     assert (400, 5) == (report.rejected, len(report.rejections))
     assert {"the key attribute is missing": 400} == report.reasons
+
+
+def test_an_interrupt_ends_the_call_and_what_was_sent_stays(load: Load, stored: Any) -> None:
+    def interrupted() -> Iterator[dict[str, Any]]:
+        yield from ({"id": f"r{number}"} for number in range(3000))
+        raise KeyboardInterrupt
+
+    load([{"id": "before"}])
+    with pytest.raises(KeyboardInterrupt):
+        load(interrupted())
+    assert {"before"} <= set(stored()) <= {"before", *(f"r{number}" for number in range(3000))}
+
+
+def test_what_a_watcher_raises_ends_the_call(load: Load) -> None:
+    def watcher(letter: RejectedRecord) -> None:
+        raise LookupError(letter.reason)
+
+    with pytest.raises(LookupError, match="key attribute is missing"):
+        load([{"id": "a"}, {}], on_rejection=watcher)
