@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -18,6 +19,8 @@ from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing import records as module
 from ingest_project.resources.importing.records import RecordsInterrupted, RecordsReport, RejectedRecord
+from ingest_project.testing import fault_scripts as faults
+from ingest_project.testing.fault_server import FaultServer
 from ingest_project.testing.running import RunningServer
 
 Load = Callable[..., RecordsReport]
@@ -225,3 +228,27 @@ def test_what_a_watcher_raises_ends_the_call(load: Load) -> None:
 
     with pytest.raises(LookupError, match="key attribute is missing"):
         load([{"id": "a"}, {}], on_rejection=watcher)
+
+
+async def test_the_last_of_a_key_wins_over_a_table_that_throttles_and_breaks_off(home: Path) -> None:
+    troubles = [
+        faults.unprocessed(0, 2, 3),
+        faults.error("InternalServerError", status=500),
+        faults.reset(after=True),
+    ]
+    server = FaultServer(keys={"t": ("id",)}, script=faults.at_random(7, troubles, 0.3))
+    records = [{"id": f"k{number % 40}", "n": number} for number in range(1000)]
+    async with server:
+        settings = Settings.from_env(
+            {
+                "AWS_ENDPOINT_URL_DYNAMODB": server.url,
+                "INGEST_HOME": str(home),
+                "INGEST_RETRY_BASE_SECONDS": "0.001",
+            }
+        )
+        report = await asyncio.to_thread(import_records, records, "t", settings=settings)
+    assert (1000, 0) == (report.read, report.rejected)
+    assert 1000 == report.written + report.superseded
+    last = {item["id"]["S"]: item["n"]["N"] for item in server.tables.items["t"].values()}
+    assert {f"k{number}": str(960 + number) for number in range(40)} == last
+    assert server.met
