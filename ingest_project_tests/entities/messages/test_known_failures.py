@@ -54,7 +54,7 @@ def test_failure_1_a_run_over_a_large_wrapped_array_never_holds_it_whole(
     tmp_path_factory: pytest.TempPathFactory,
     launcher: Launcher,
 ) -> None:
-    """json.load of this file takes more than it has bytes; Dagster and five chunks at once take some 60 MB."""
+    """json.load of this file takes more than it has bytes; five chunks at once and Dagster take 60 MB."""
     world = new_world(services, s3, dynamodb, tmp_path_factory)
     good = [record(f"k{number}", "a", pad=2000) for number in range(80 * MB // 2200)]
     content = b'{"Count":1,"data":[' + b",".join(good) + b"]}"
