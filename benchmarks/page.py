@@ -10,6 +10,7 @@ from benchmarks import table
 from benchmarks.claims import Claim
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+_PLOT = re.compile(r"(<!-- plot: (?P<family>[\w-]+), (?P<words>[^>]*) -->\n)(?:!\[.*\n)?")
 _MARKED = re.compile(r"(<!-- claim: (?P<name>[\w-]+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -28,7 +29,13 @@ def filled(
         result = kept(claim.name)
         return f"{mark[1]}{_shown(claim, result)}"
 
-    return _MARKED.sub(section, text)
+    return _PLOT.sub(_plot, _MARKED.sub(section, text))
+
+
+def _plot(mark: re.Match[str]) -> str:
+    """The picture, once it is there."""
+    path = Path("images", f"bench-{mark['family']}.png")
+    return f"{mark[1]}![{mark['words']}]({path})\n" if (PAGE.parent / path).exists() else mark[1]
 
 
 def _shown(claim: Claim, result: table.Result | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -91,6 +92,17 @@ def test_a_page_shows_what_is_kept_between_its_marks() -> None:
     assert "A note.\n\n" in made
     assert made.endswith("\n\n<!-- end -->\nBehind.\n")
     assert "Not measured yet." in page.filled(text, [CLAIM], lambda name: None)
+
+
+def test_every_picture_of_the_page_is_there_and_the_others_come_with_their_results() -> None:
+    text = page.PAGE.read_text()
+    pictures = re.findall(r"\(images/(bench-[\w-]+\.png)\)", text)
+    assert [] == [name for name in pictures if not (page.PAGE.parent / "images" / name).exists()]
+    assert "<!-- plot: none, A -->\n" == page.filled(
+        "<!-- plot: none, A -->\n![A](images/bench-none.png)\n", []
+    )
+    kept = "<!-- plot: dynamodb, A -->\n"
+    assert f"{kept}![A](images/bench-dynamodb.png)\n" == page.filled(kept, [])
 
 
 def test_a_scale_has_less_for_ci_and_more_for_those_who_wait() -> None:
