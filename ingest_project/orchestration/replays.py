@@ -46,12 +46,8 @@ def build_replay(spec: EntitySpec) -> tuple[dg.AssetsDefinition, Job]:
         group_name=spec.name,
         kinds={"dynamodb"},
         pool=f"{spec.name}_replay",
-        deps=[
-            dg.AssetDep(
-                dg.AssetKey([spec.name, "validated"]),
-                partition_mapping=dg.MultiToSingleDimensionPartitionMapping("date"),
-            )
-        ],
+        # Not behind ``validated``: a backfill of it and what follows is no call for a replay.
+        deps=[dg.AssetKey([spec.name, "planned"])],
         description="Sends rejected records of a date once more: those that a mended contract takes by now, "
         "or those of a corrected export. Each goes through all stages once, at its own place in the order, "
         "and its rejection is closed. A run that was killed is continued by the next one.",
