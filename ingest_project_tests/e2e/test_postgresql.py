@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.dagster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 GRID = ("validated", "table", "index")
 LONG = 3 * PATIENCE
-LARGE, LARGE_RECORDS = "letters", 4_000
+LARGE, LARGE_RECORDS = "letters", 10_000
 
 BACKFILL = """
 mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
