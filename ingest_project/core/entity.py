@@ -3,15 +3,16 @@ behaviour."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from ingest_project.core.indexing import BY_DEFAULT, IndexContract
 from ingest_project.core.layouts import Layout, Sheet
 from ingest_project.core.model import Chunk, KeySchema
 from ingest_project.core.ports import Admission
 
-ACROSS_DATES = ("newer_only", "overwrite")
+VERSIONED = "versioned"
+ACROSS_DATES = ("newer_only", "overwrite", VERSIONED)
 DEFAULT_KEYS = KeySchema(parts=(("id", "S"),))
 
 REBUILDS = "index@"
@@ -75,19 +76,24 @@ def by_default(keys: KeySchema) -> IndexContract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntitySpec:
-    """One entity whose dump files go to a DynamoDB table and an OpenSearch index.
+    """One entity whose records go to DynamoDB tables and an OpenSearch index.
 
     Attributes:
-        name: Asset group and key prefix, e.g. ``messages``.
+        name: Of the entity in ledger, stores and command line; its words are the prefix of its asset keys and
+            the first one their group: ``messages``, or ``wms.order_hdr`` for ``wms/order_hdr/...``.
         target_of: File URI -> table name.
         admission: Chunk -> its contract.
         start: First date of the daily partitions, ISO.
         slots: Slots a date; more data makes larger chunks, never more slots.
         across_dates: ``newer_only``: a record of an older date never replaces one of a newer date;
-            ``overwrite``: what is loaded last wins.
+            ``overwrite``: what is loaded last wins; ``versioned``: each record says itself which it is, and
+            the target keeps the highest version whatever comes when (docs/decisions/0017).
+        version: Attribute of the admitted records, an integer number, that decides then.
         default_keys: Key of a table that may be created here and for which no key was configured.
         index: Key of a target -> how its documents are indexed.
-        destinations: Stages behind ``validated``, a subset of ``table`` and ``index``.
+        destinations: Stages behind ``validated``, a subset of ``table`` and ``index``; of a versioned entity
+            of ``current``, ``history`` and ``index``.
+        stage_names: Stage -> name of its asset, where that is another one: ``{"validated": "records"}``.
         layouts: Headers of the entity's CSV files. Without any, its files are JSON dumps.
         sheet: Where the rows stand when the files are XLSX workbooks and not CSV.
     """
@@ -98,9 +104,17 @@ class EntitySpec:
     start: str
     slots: int = 16
     across_dates: str = "newer_only"
+    version: str = ""
     default_keys: KeySchema = DEFAULT_KEYS
     index: Callable[[KeySchema], IndexContract] = by_default
     destinations: tuple[str, ...] = ("table", "index")
+    stage_names: Mapping[str, str] = field(default_factory=dict)
     layouts: tuple[Layout, ...] = ()
     sheet: Sheet | None = None
     expect: Expectation = NO_EXPECTATION
+
+    def __post_init__(self) -> None:
+        if self.across_dates not in ACROSS_DATES:
+            raise ValueError(f"{self.name}: across_dates {self.across_dates!r} is none of {ACROSS_DATES}")
+        if (self.across_dates == VERSIONED) != bool(self.version):
+            raise ValueError(f"{self.name}: a versioned entity, and no other, names its version attribute")

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ingest_project.io_managers.names import entity_of
 from ingest_project.io_managers.work import StageWork, drain
 from ingest_project.resources.clients import IngestResource, PlanReader
 
@@ -17,4 +18,4 @@ class DynamoDBIOManager(dg.ConfigurableIOManager):
             drain(context, crew, "table", obj)
 
     def load_input(self, context: dg.InputContext) -> PlanReader:
-        return PlanReader(ingest=self.ingest, entity=context.asset_key.path[0])
+        return PlanReader(ingest=self.ingest, entity=entity_of(context.asset_key))

@@ -4,6 +4,7 @@ and streaming."""
 import dagster as dg
 
 from ingest_project.core.model import ChunkPlan
+from ingest_project.io_managers.names import entity_of
 from ingest_project.io_managers.work import StageWork, drain
 from ingest_project.resources.clients import IngestResource, PlanReader
 
@@ -37,4 +38,4 @@ class S3IOManager(dg.ConfigurableIOManager):
         plans.write(plan)
 
     def load_input(self, context: dg.InputContext) -> PlanReader:
-        return PlanReader(ingest=self.ingest, entity=context.asset_key.path[0])
+        return PlanReader(ingest=self.ingest, entity=entity_of(context.asset_key))

@@ -18,6 +18,7 @@ from ingest_project.core.overview import overview
 from ingest_project.io_managers.cells import cell, parse_cell
 from ingest_project.io_managers.live import LiveReporter, LiveSlots
 from ingest_project.io_managers.metadata import Metadata, import_metadata, slot_metadata
+from ingest_project.io_managers.names import asset_key
 from ingest_project.ledgers.rejections import DeadLetter, Selection
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.crew import Crew
@@ -105,7 +106,7 @@ def observe_imports(
         if plan.chunks:
             rows = {(row.chunk_id, row.stage): row for row in ledger.status(work.spec.name, day)}
             seen = import_metadata(overview(plan.chunks, stages, rows))
-            key = dg.AssetKey([work.spec.name, "planned"])
+            key = asset_key(work.spec, "planned")
             context.log_event(dg.AssetObservation(key, partition=day, metadata=seen))
 
 

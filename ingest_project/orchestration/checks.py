@@ -11,6 +11,7 @@ import dagster as dg
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.io_managers.cells import parse_cell
+from ingest_project.io_managers.names import asset_key
 from ingest_project.resources.audit import Audit, Border, Scope
 from ingest_project.resources.clients import IngestResource
 
@@ -40,7 +41,7 @@ def border_check(
     """A check that the two sides of a border are equal for every date of the run."""
 
     @dg.asset_check(
-        asset=dg.AssetKey([spec.name, stage]),
+        asset=asset_key(spec, stage),
         name=f"{stage}_reconciles",
         blocking=blocking,
         description="Every record that went into this stage is accounted for: " + (compare.__doc__ or ""),
@@ -67,7 +68,7 @@ def readback_check(spec: EntitySpec, stage: str) -> dg.AssetChecksDefinition:
     digit."""
 
     @dg.asset_check(
-        asset=dg.AssetKey([spec.name, stage]),
+        asset=asset_key(spec, stage),
         name=f"{stage}_reads_back",
         blocking=False,
         description="A sample of the records is read from the target and compared digit for digit.",
@@ -98,7 +99,7 @@ def expectation_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
     """The entity's expectations: whether records are too few, or rejections too many to warn or to fail."""
 
     @dg.asset_check(
-        asset=dg.AssetKey([spec.name, "validated"]),
+        asset=asset_key(spec, "validated"),
         name=EXPECTED,
         blocking=False,
         description="Number of records, number and share of open rejections are as expected for a date.",
@@ -120,7 +121,7 @@ def met(spec: EntitySpec, judged: Sequence[tuple[int, int]]) -> dg.AssetCheckRes
     verdict = spec.expect.verdict(read, rejected)
     return dg.AssetCheckResult(
         check_name=EXPECTED,
-        asset_key=dg.AssetKey([spec.name, "validated"]),
+        asset_key=asset_key(spec, "validated"),
         passed=not (verdict.fails or verdict.warns),
         severity=dg.AssetCheckSeverity.ERROR if verdict.fails else dg.AssetCheckSeverity.WARN,
         description="; ".join(verdict.fails or verdict.warns) or None,
@@ -154,7 +155,7 @@ def open_work_event(spec: EntitySpec, audit: Audit) -> dg.AssetCheckEvaluation:
     """The same as an event that belongs to no run."""
     result = open_work(audit)
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey([spec.name, "planned"]),
+        asset_key=asset_key(spec, "planned"),
         check_name=OPEN_WORK,
         passed=result.passed,
         severity=result.severity,
@@ -167,7 +168,7 @@ def open_work_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
     """The standing check on what is left: with every plan, and by the sensor whenever a file has ended."""
 
     @dg.asset_check(
-        asset=dg.AssetKey([spec.name, "planned"]),
+        asset=asset_key(spec, "planned"),
         name=OPEN_WORK,
         blocking=False,
         description="No chunk of any date and no file of the inbox stands failed.",

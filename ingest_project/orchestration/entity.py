@@ -6,6 +6,7 @@ import dagster as dg
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.model import ChunkPlan
 from ingest_project.io_managers.metadata import plan_metadata
+from ingest_project.io_managers.names import asset_key, group_of, word_of
 from ingest_project.io_managers.work import StageWork
 from ingest_project.orchestration.checks import build_checks
 from ingest_project.orchestration.mirror import build_mirror
@@ -48,12 +49,12 @@ def build_planned(spec: EntitySpec) -> dg.AssetsDefinition:
     """The date's plan: which byte ranges of which files go into which slot."""
 
     @dg.asset(
-        key=[spec.name, "planned"],
+        key=asset_key(spec, "planned"),
         partitions_def=daily_partitions(spec),
-        group_name=spec.name,
+        group_name=group_of(spec),
         kinds=KINDS["planned"],
         io_manager_key="s3_io",
-        pool=f"{spec.name}_plan",
+        pool=f"{word_of(spec)}_plan",
         description="Lists the date's complete dump files, finds the record borders of each in one "
         "streaming pass and cuts them into chunks, packed into slots. A file that comes later adds "
         "chunks and moves none.",
@@ -73,15 +74,15 @@ def build_stage(spec: EntitySpec, stage: str, grid: Grid) -> dg.AssetsDefinition
     mapping = dg.MultiToSingleDimensionPartitionMapping("date") if stage == "validated" else None
 
     @dg.asset(
-        key=[spec.name, stage],
+        key=asset_key(spec, stage),
         partitions_def=grid,
-        group_name=spec.name,
+        group_name=group_of(spec),
         kinds=KINDS[stage],
         io_manager_key=IO_MANAGERS[stage],
         pool=FILES,
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=DESCRIPTIONS[stage] + REPAIR,
-        ins={"plans": dg.AssetIn(key=[spec.name, upstream], partition_mapping=mapping)},
+        ins={"plans": dg.AssetIn(key=asset_key(spec, upstream), partition_mapping=mapping)},
     )
     def asset(context: dg.AssetExecutionContext, plans: PlanReader) -> StageWork:
         return StageWork(
@@ -97,14 +98,14 @@ def build_entity_defs(spec: EntitySpec) -> dg.Definitions:
     grid = grid_partitions(spec)
     assets = [build_planned(spec), *(build_stage(spec, stage, grid) for stage in stages)]
     plan_job = dg.define_asset_job(
-        f"{spec.name}_plan",
-        selection=dg.AssetSelection.assets([spec.name, "planned"]),
+        f"{word_of(spec)}_plan",
+        selection=dg.AssetSelection.assets(asset_key(spec, "planned")),
         executor_def=dg.in_process_executor,
         description="Plans one date: cheap, adds what is new.",
     )
     load_job = dg.define_asset_job(
-        f"{spec.name}_load",
-        selection=dg.AssetSelection.assets(*([spec.name, stage] for stage in stages)),
+        f"{word_of(spec)}_load",
+        selection=dg.AssetSelection.assets(*(asset_key(spec, stage) for stage in stages)),
         executor_def=dg.in_process_executor,
         description="Takes a date's slots through all stages in one run.",
     )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.io_managers.metadata import rejection_table
+from ingest_project.io_managers.names import asset_key, group_of, word_of
 from ingest_project.ledgers.rejections import LOADED, OPEN, REFUSED, TAKEN, Selection
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.orchestration.checks import EXPECTED, met
@@ -41,13 +42,13 @@ def build_replay(spec: EntitySpec) -> tuple[dg.AssetsDefinition, Job]:
     """The asset and the job that materializes it."""
 
     @dg.asset(
-        key=[spec.name, "replayed"],
+        key=asset_key(spec, "replayed"),
         partitions_def=daily_partitions(spec),
-        group_name=spec.name,
+        group_name=group_of(spec),
         kinds={"dynamodb"},
-        pool=f"{spec.name}_replay",
+        pool=f"{word_of(spec)}_replay",
         # Not behind ``validated``: a backfill of it and what follows is no call for a replay.
-        deps=[dg.AssetKey([spec.name, "planned"])],
+        deps=[asset_key(spec, "planned")],
         description="Sends rejected records of a date once more: those that a mended contract takes by now, "
         "or those of a corrected export. Each goes through all stages once, at its own place in the order, "
         "and its rejection is closed. A run that was killed is continued by the next one.",
@@ -65,7 +66,7 @@ def build_replay(spec: EntitySpec) -> tuple[dg.AssetsDefinition, Job]:
             found = met(spec, [audit.judged(Scope(date=day))])
         context.instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey([spec.name, "validated"]),
+                asset_key=asset_key(spec, "validated"),
                 check_name=EXPECTED,
                 passed=found.passed,
                 severity=found.severity,
@@ -77,8 +78,8 @@ def build_replay(spec: EntitySpec) -> tuple[dg.AssetsDefinition, Job]:
             raise dg.Failure("; ".join(report.unfinished[:5]))
 
     job = dg.define_asset_job(
-        f"{spec.name}_replay",
-        selection=dg.AssetSelection.assets([spec.name, "replayed"]),
+        f"{word_of(spec)}_replay",
+        selection=dg.AssetSelection.assets(asset_key(spec, "replayed")),
         executor_def=dg.in_process_executor,
         description="Sends rejected records of a date once more, corrected or under a mended contract.",
     )

@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import ConfigurationError, IngestError
+from ingest_project.io_managers.names import asset_key, word_of
 from ingest_project.ledgers.files import FileEntry
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.orchestration.checks import open_work_event
@@ -50,13 +51,13 @@ def run_request(spec: EntitySpec, ask: Ask) -> dg.RunRequest:
     tags |= priority(ask.size)
     if ask.phase == PLAN:
         return dg.RunRequest(
-            run_key=ask.run_key, job_name=f"{spec.name}_plan", partition_key=ask.date, tags=tags
+            run_key=ask.run_key, job_name=f"{word_of(spec)}_plan", partition_key=ask.date, tags=tags
         )
     stages = spec.destinations if ask.phase == DELIVER else ("validated", *spec.destinations)
     return dg.RunRequest(
         run_key=ask.run_key,
-        job_name=f"{spec.name}_load",
-        asset_selection=[dg.AssetKey([spec.name, stage]) for stage in stages],
+        job_name=f"{word_of(spec)}_load",
+        asset_selection=[asset_key(spec, stage) for stage in stages],
         tags=tags | range_tags(ask.date, spec.slots),
     )
 
@@ -98,7 +99,7 @@ def build_inbox_sensor(spec: EntitySpec, jobs: Sequence[Job]) -> dg.SensorDefini
     """Watches ``inbox/<entity>/``: one listing page a tick, however many objects the bucket holds."""
 
     @dg.sensor(
-        name=f"{spec.name}_inbox",
+        name=f"{word_of(spec)}_inbox",
         jobs=jobs,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -125,7 +126,7 @@ def build_index_sensor(spec: EntitySpec) -> dg.SensorDefinition:
     """Looks once a minute for indices that a killed load left in load mode."""
 
     @dg.sensor(
-        name=f"{spec.name}_indices",
+        name=f"{word_of(spec)}_indices",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Gives OpenSearch indices their refresh and replicas back when the load that stopped "
@@ -145,7 +146,7 @@ def build_replan_schedule(spec: EntitySpec, plan_job: Job) -> dg.ScheduleDefinit
     """Every night: files whose runs failed are asked for again, with a new attempt and so a new run key."""
 
     @dg.schedule(
-        name=f"{spec.name}_replan",
+        name=f"{word_of(spec)}_replan",
         cron_schedule="15 3 * * *",
         job=plan_job,
         default_status=dg.DefaultScheduleStatus.RUNNING,

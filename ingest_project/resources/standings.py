@@ -11,10 +11,14 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from ingest_project.core.entity import VERSIONED
 from ingest_project.core.errors import TargetMissing
 from ingest_project.core.model import Chunk
 from ingest_project.core.ports import Ledger, PartStore
 from ingest_project.core.superseding import superseded
+
+EVERYTHING = 2**62
+"""The horizon of chunks whose order the target decides: nobody waits for them, and nobody overtakes them."""
 
 Rivals = Callable[[str, str], Iterable[Chunk]]
 """(date, target) -> the target's planned chunks of that date and later ones."""
@@ -32,18 +36,20 @@ class Standings:
     """Losers of the chunks that a run is about to deliver: 8 bytes a loser are held.
 
     Args:
-        across_dates: ``newer_only``: later dates compete too; ``overwrite``: only the date itself does.
+        across_dates: ``newer_only``: later dates compete too; ``overwrite``: only the date itself does;
+            ``versioned``: nothing is decided here, the target does it.
     """
 
     def __init__(self, ledger: Ledger, parts: PartStore, rivals: Rivals, *, across_dates: str) -> None:
         self._ledger, self._parts, self._rivals = ledger, parts, rivals
         self._within_dates = across_dates == "overwrite"
+        self._versioned = across_dates == VERSIONED
         self._known: dict[str, Standing] = {}
 
     def prepare(self, chunks: Sequence[Chunk]) -> None:
         """Look once for all chunks of a run; those that were never published are left out."""
         by_target: dict[tuple[str, str], list[Chunk]] = {}
-        for chunk in chunks:
+        for chunk in () if self._versioned else chunks:
             if self._published(chunk):
                 by_target.setdefault((chunk.entity, chunk.target), []).append(chunk)
         for (entity, target), group in by_target.items():
@@ -51,6 +57,8 @@ class Standings:
 
     def of(self, chunk: Chunk) -> Standing:
         """The chunk's standing, looked up anew when chunks were validated since."""
+        if self._versioned:
+            return Standing(losers=array("Q"), horizon=EVERYTHING)
         known = self._known.get(chunk.id)
         if known is None or known.horizon < self._ledger.horizon(chunk.entity, chunk.target):
             self._look(chunk.entity, chunk.target, [chunk])
