@@ -43,6 +43,25 @@ class BatchTooLarge(PermanentFailure):
     """The target refuses the request for its size (HTTP 413): split the batch and send the halves."""
 
 
+class AccessRefused(PermanentFailure):
+    """The service does not let us in: somebody has to change the credentials or what they allow.
+
+    Args:
+        status: 401: it does not know who asks; 403: it does, and refuses.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_access_refused, (str(self), self.status)
+
+
+def _rebuild_access_refused(message: str, status: int) -> AccessRefused:
+    return AccessRefused(message, status=status)
+
+
 class AnswerTooLarge(PermanentFailure):
     """The answer is longer than the caller has room for; the rest of it was not read."""
 

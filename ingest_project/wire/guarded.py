@@ -17,6 +17,7 @@ from typing import Self
 
 from ingest_project.core.breaking import BreakerStatus, CircuitBreaker
 from ingest_project.core.errors import (
+    AccessRefused,
     HarmfulRequest,
     PermanentFailure,
     Throttled,
@@ -133,7 +134,13 @@ class GuardedClient:
         return replace(self._counts, breaker=self._breaker.status)
 
     async def call(
-        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Body = b""
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body = b"",
+        *,
+        name: str = "",
     ) -> Answer:
         """Make one call and return its answer: any but those that are tried again, and 401 and 403. What a
         404 or 422 means is for the caller to say; it is not held against the service.
@@ -146,9 +153,10 @@ class GuardedClient:
             CircuitOpen: The service is left alone for longer than this call may take.
             TransientFailure: Tries or time are used up.
             HarmfulRequest: The service breaks down over this request.
-            PermanentFailure: 401, 403, TLS, a file that can't be read, an answer beyond the endpoint's limit.
+            AccessRefused: 401, 403.
+            PermanentFailure: TLS, a file that can't be read, an answer beyond the endpoint's limit.
         """
-        name = f"{method} {self._endpoint.url}{target.partition('?')[0]}"
+        name = name or f"{method} {self._endpoint.url}{target.partition('?')[0]}"
         course = Course(name=name, deadline=self._limits.deadline, clock=self._clock)
         self._count(calls=1)
         try:
@@ -205,7 +213,7 @@ class GuardedClient:
             self._entrance.hold(answer.retry_after)
             return Throttled(said, retry_after=answer.retry_after)
         if answer.status in NOT_US:
-            raise PermanentFailure(said)
+            raise AccessRefused(said, status=answer.status)
         return answer
 
     def _failed(
