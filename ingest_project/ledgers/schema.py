@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of a table, and the change told in ledgers.migrations; a ledger of a later version
 is refused, not guessed at."""
 
@@ -155,3 +155,112 @@ files = Table(
     Index("ingest_files_by_state", "entity", "state", "first_seen"),
     Index("ingest_files_by_date", "entity", "date"),
 )
+
+budgets = Table(
+    "ingest_budgets",
+    metadata,
+    Column("api", _WORD, primary_key=True),
+    Column("rate", Double, nullable=False),
+    Column("turn", Double, nullable=False),
+    Column("held", Double, nullable=False),
+    Column("cut", Double, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("objections", BigInteger, nullable=False),
+)
+
+syncs = Table(
+    "ingest_syncs",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("entity", _WORD, nullable=False),
+    Column("date", _WORD, nullable=False),
+    Column("mode", _WORD, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("until", Text, nullable=False),
+    Column("page_mode", _WORD, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("state", _WORD, nullable=False),
+    Column("begun", Double, nullable=False),
+    Column("ended", Double),
+    Column("reason", Text, nullable=False),
+    Index("ingest_syncs_by_entity", "entity", "state"),
+)
+
+slices = Table(
+    "ingest_slices",
+    metadata,
+    Column("sync", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("entity", _WORD, nullable=False),
+    Column("date", _WORD, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("mode", _WORD, nullable=False),
+    Column("low", _WORD, nullable=False),
+    Column("high", _WORD, nullable=False),
+    Column("expected", BigInteger, nullable=False),
+    Column("state", _WORD, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("owner", _WORD, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("leased_until", Double, nullable=False),
+    Column("last_id", BigInteger),
+    Column("last_mod_ts", Text, nullable=False),
+    Column("mod_ts_max", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("pages", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    ForeignKeyConstraint(["sync"], ["ingest_syncs.number"]),
+    Index("ingest_slices_by_date", "entity", "date", "slot"),
+    Index("ingest_slices_by_state", "entity", "state"),
+)
+
+landings = Table(
+    "ingest_landings",
+    metadata,
+    Column("sync", BigInteger, primary_key=True, autoincrement=False),
+    Column("slice", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("entity", _WORD, nullable=False),
+    Column("date", _WORD, nullable=False),
+    Column("uri", _WORD, nullable=False),
+    Column("etag", _WORD, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("pages", BigInteger, nullable=False),
+    Column("mod_ts_max", Text, nullable=False),
+    Column("ids_low", BigInteger, nullable=False),
+    Column("ids_high", BigInteger, nullable=False),
+    Column("landed", Double, nullable=False),
+    ForeignKeyConstraint(["sync", "slice"], ["ingest_slices.sync", "ingest_slices.number"]),
+    Index("ingest_landings_by_date", "entity", "date"),
+)
+
+known_ids = Table(
+    "ingest_known_ids",
+    metadata,
+    Column("entity", _WORD, primary_key=True),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+    Column("bits", LargeBinary, nullable=False),
+)
+"""One row for 32768 ids; bit i of the little-endian number ``bits`` is id ``block * 32768 + i``."""
+
+budgets = Table(
+    "ingest_budgets",
+    metadata,
+    Column("api", _WORD, primary_key=True),
+    Column("quota", Double, nullable=False),
+    Column("rate", Double, nullable=False),
+    Column("next", Double, nullable=False),
+    Column("held_until", Double, nullable=False),
+    Column("lowered", Double, nullable=False),
+    Column("granted", BigInteger, nullable=False),
+    Column("throttled", BigInteger, nullable=False),
+    Column("updated", Double, nullable=False),
+)
+"""One row for an API, for all runs and processes; times are wall clock seconds."""
