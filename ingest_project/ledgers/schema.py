@@ -249,18 +249,3 @@ known_ids = Table(
     Column("bits", LargeBinary, nullable=False),
 )
 """One row for 32768 ids; bit i of the little-endian number ``bits`` is id ``block * 32768 + i``."""
-
-budgets = Table(
-    "ingest_budgets",
-    metadata,
-    Column("api", _WORD, primary_key=True),
-    Column("quota", Double, nullable=False),
-    Column("rate", Double, nullable=False),
-    Column("next", Double, nullable=False),
-    Column("held_until", Double, nullable=False),
-    Column("lowered", Double, nullable=False),
-    Column("granted", BigInteger, nullable=False),
-    Column("throttled", BigInteger, nullable=False),
-    Column("updated", Double, nullable=False),
-)
-"""One row for an API, for all runs and processes; times are wall clock seconds."""
