@@ -23,6 +23,7 @@ from ingest_project.ledgers.rejections import OPEN, DeadLetters, Selection, stor
 from ingest_project.ledgers.replays import Replays
 from ingest_project.ledgers.schema import COUNTS, horizons, rejections, works
 from ingest_project.ledgers.summaries import FileSummary, summarise
+from ingest_project.ledgers.syncs import SyncLedger
 
 VALIDATED = "validated"
 
@@ -41,6 +42,7 @@ class SqlLedger:
         dead_letters: Finds, shows and counts stored rejections.
         files: The inbox's state machine.
         replays: Refused records that are sent once more.
+        syncs: What was read of paged sources, and how far.
     """
 
     def __init__(self, url: str | Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -49,6 +51,7 @@ class SqlLedger:
         self.dead_letters = DeadLetters(self._db)
         self.files = FileRegister(self._db, clock=clock)
         self.replays = Replays(self._db, clock=clock)
+        self.syncs = SyncLedger(self._db, clock=clock)
 
     def __repr__(self) -> str:
         return f"SqlLedger({self._db.url.render_as_string()!r})"
