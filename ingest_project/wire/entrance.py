@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ingest_project.core.breaking import HALF_OPEN, CircuitBreaker
+from ingest_project.core.budgeting import Turn
 from ingest_project.core.errors import CircuitOpen, TransientFailure
-from ingest_project.wire.pacing import Pace
+from ingest_project.wire.pacing import Pacing
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -27,10 +28,12 @@ class Ticket(NamedTuple):
     Attributes:
         era: The breaker's.
         probe: The service was failing; this request shows whether it still is.
+        turn: The pace's.
     """
 
     era: int
     probe: bool
+    turn: Turn
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,7 +77,7 @@ class Course:
 class Entrance:
     """Admits requests one by one and hears their outcomes."""
 
-    def __init__(self, breaker: CircuitBreaker, pace: Pace, sleep: Sleep) -> None:
+    def __init__(self, breaker: CircuitBreaker, pace: Pacing, sleep: Sleep) -> None:
         self._breaker, self._pace, self._sleep = breaker, pace, sleep
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -89,11 +92,11 @@ class Entrance:
             if not self._breaker.ready:
                 await self._until_ready(course)
                 continue
-            await self.pause(course, self._pace.reserve(), "no turn in its time")
+            turn = await self._pace.turn(lambda seconds: self.pause(course, seconds, "no turn in its time"))
             probe = self._breaker.state == HALF_OPEN
             era = self._breaker.admit()
             if era is not None:
-                return Ticket(era, probe)
+                return Ticket(era, probe, turn)
 
     async def pause(self, course: Course, seconds: float, why: str) -> None:
         """Sleep, when the call has the time for it. Raises GaveUp."""
@@ -117,10 +120,14 @@ class Entrance:
         self._breaker.forget(ticket.era)
         self._wake()
 
-    def hold(self, seconds: float | None) -> None:
+    def served(self) -> None:
+        """The service did what it was asked for: it takes this rate."""
+        self._pace.went_well()
+
+    async def hold(self, ticket: Ticket, seconds: float | None, *, objected: bool = False) -> None:
         """What the service asks of one caller it asks of all."""
-        if seconds:
-            self._pace.hold(seconds)
+        if seconds or objected:
+            await self._pace.hold(ticket.turn, seconds or 0.0, objected=objected)
 
     async def _until_ready(self, course: Course) -> None:
         wait = self._breaker.wait()

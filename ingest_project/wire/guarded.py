@@ -27,7 +27,7 @@ from ingest_project.core.errors import (
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.wire.entrance import Course, Entrance, GaveUp, Sleep, Ticket
 from ingest_project.wire.http import Answer, Endpoint, Upload
-from ingest_project.wire.pacing import Pace, Room
+from ingest_project.wire.pacing import Pace, Pacing, Room
 
 SLOW_DOWN = frozenset({408, 429})
 """The service lives and wants the request again, later."""
@@ -58,11 +58,13 @@ class CallLimits:
         at_once: Calls under way at a time; the endpoint should have as many connections.
         rate: Requests a second, tries included; ``None``: no limit.
         deadline: Seconds for all tries of a call and the waits between them, from its first turn on.
+        silence: Seconds that a 429 without Retry-After asks for.
     """
 
     at_once: int = 16
     rate: float | None = None
     deadline: float = 600.0
+    silence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class GuardedClient:
         health: Path that the service answers with 200 when it is well (Tika: ``/version``). With it the
             breaker's probe is this request instead of a caller's, and a request over which the service
             breaks down is told from a service that is down. Empty: there is none.
+        pace: In place of ``limits.rate``, when others use the service as well.
+        explain: What an answer that is no success says, for messages.
     """
 
     def __init__(
@@ -110,11 +114,13 @@ class GuardedClient:
         rng: Random,
         limits: CallLimits | None = None,
         health: str = "",
+        pace: Pacing | None = None,
+        explain: Callable[[Answer], str] = Answer.excerpt,
     ) -> None:
         self._endpoint, self._retry, self._breaker, self._health = endpoint, retry, breaker, health
-        self._clock, self._rng = clock, rng
+        self._clock, self._rng, self._explain = clock, rng, explain
         self._limits = limits or CallLimits()
-        self._entrance = Entrance(breaker, Pace(clock, self._limits.rate), sleep)
+        self._entrance = Entrance(breaker, pace or Pace(clock, self._limits.rate), sleep)
         self._room: tuple[asyncio.AbstractEventLoop, Room] | None = None
         self._counts = ServiceStatus(breaker=breaker.status)
 
@@ -203,20 +209,26 @@ class GuardedClient:
             raise
         except TransientFailure as error:
             reached = not isinstance(error, Unreachable)
-            return self._failed(course, ticket, error, reached=reached, alone=alone)
-        said = f"{course.name}: HTTP {answer.status}: {answer.excerpt()}"
+            return await self._failed(course, ticket, error, reached=reached, alone=alone)
         if answer.status in FAILING:
-            failure = TransientFailure(said, retry_after=answer.retry_after)
-            return self._failed(course, ticket, failure, reached=answer.status == 500, alone=alone)
+            failure = TransientFailure(self._said(course, answer), retry_after=answer.retry_after)
+            return await self._failed(course, ticket, failure, reached=answer.status == 500, alone=alone)
         self._entrance.success(ticket)
         if answer.status in SLOW_DOWN:
-            self._entrance.hold(answer.retry_after)
-            return Throttled(said, retry_after=answer.retry_after)
+            seconds, objected = answer.retry_after, answer.status == 429
+            if seconds is None and objected:
+                seconds = self._limits.silence or None
+            await self._entrance.hold(ticket, seconds, objected=objected)
+            return Throttled(self._said(course, answer), retry_after=seconds)
+        self._entrance.served()
         if answer.status in NOT_US:
-            raise AccessRefused(said, status=answer.status)
+            raise AccessRefused(self._said(course, answer), status=answer.status)
         return answer
 
-    def _failed(
+    def _said(self, course: Course, answer: Answer) -> str:
+        return f"{course.name}: HTTP {answer.status}: {self._explain(answer)}"
+
+    async def _failed(
         self, course: Course, ticket: Ticket, failure: TransientFailure, *, reached: bool, alone: bool
     ) -> TransientFailure:
         """Whose fault a failed try is: the service's, or, where that was well just before and had nothing
@@ -225,7 +237,7 @@ class GuardedClient:
         Raises:
             HarmfulRequest: It was the request's often enough.
         """
-        self._entrance.hold(failure.retry_after)
+        await self._entrance.hold(ticket, failure.retry_after)
         course.breakdowns += reached
         if not (alone and reached):
             self._entrance.failure(ticket, failure)

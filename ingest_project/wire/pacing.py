@@ -1,10 +1,41 @@
-"""Who may send when: so many calls a second, so many at a time, and now and then one alone. Sends nothing."""
+"""Who may send when: so many calls a second, so many at a time, and now and then one alone. Sends nothing.
+
+A pace is one process's own, or shared with others over a budget that is kept elsewhere.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Protocol
+
+from ingest_project.core.budgeting import SharedBudget, Turn
+
+Pause = Callable[[float], Awaitable[None]]
+Offload = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class Pacing(Protocol):
+    """Gives each request its moment and hears what the service thinks of it."""
+
+    async def turn(self, pause: Pause) -> Turn:
+        """Wait by ``pause`` until a request may go out."""
+        ...
+
+    def went_well(self) -> None:
+        """A request was served."""
+        ...
+
+    async def hold(self, turn: Turn, seconds: float, *, objected: bool) -> None:
+        """The service asks for so many seconds of silence.
+
+        Args:
+            turn: Of the request that it said so to.
+            objected: It refused the request for the rate.
+        """
+        ...
 
 
 class Pace:
@@ -28,9 +59,47 @@ class Pace:
         self._ready = moment + self._gap
         return moment - now
 
-    def hold(self, seconds: float) -> None:
-        """No moment is given within this time (the service asked for it)."""
+    async def turn(self, pause: Pause) -> Turn:
+        wait = self.reserve()
+        await pause(wait)
+        return Turn(moment=self._clock(), wait=wait)
+
+    def went_well(self) -> None:
+        """Nothing follows from it: the rate is fixed."""
+
+    async def hold(self, turn: Turn, seconds: float, *, objected: bool) -> None:
         self._ready = max(self._ready, self._clock() + seconds)
+
+
+class SharedPace:
+    """A pace by a budget that other clients and processes use as well.
+
+    Args:
+        offload: Runs the budget's verbs, which block; ``asyncio.to_thread``.
+    """
+
+    def __init__(self, budget: SharedBudget, offload: Offload = asyncio.to_thread) -> None:
+        self._budget, self._offload = budget, offload
+        self._successes = 0
+
+    async def turn(self, pause: Pause) -> Turn:
+        while True:
+            successes, self._successes = self._successes, 0
+            turn: Turn = await self._offload(partial(self._budget.take, successes))
+            await pause(turn.wait)
+            if turn.wait <= 0 or await self._offload(partial(self._budget.stands, turn)):
+                return turn
+
+    def went_well(self) -> None:
+        self._successes += 1
+
+    async def hold(self, turn: Turn, seconds: float, *, objected: bool) -> None:
+        if objected:
+            # What went well before the objection is no reason to ask for more.
+            self._successes = 0
+            await self._offload(partial(self._budget.object, turn, seconds))
+        elif seconds > 0:
+            await self._offload(partial(self._budget.hold, seconds))
 
 
 class Room:
