@@ -17,7 +17,7 @@ from ingest_project.testing.fault_server import FaultServer
 def main(argv: list[str] | None = None) -> None:
     """Serve until standard input ends; the first line of output is ``{"url": ...}``."""
     arguments: Any = _parser().parse_args(argv)
-    with asyncio.Runner(loop_factory=_fast_loop) as runner:
+    with asyncio.Runner(loop_factory=fast_loop) as runner:
         runner.run(_serve(arguments))
 
 
@@ -41,7 +41,7 @@ def _add_troubles(group: Any) -> None:
     group.add_argument("--delay", type=float, default=0.0, help="seconds that every write takes")
     group.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")
     group.add_argument("--share", type=float, default=0.2, help="share of the writes that meet a fault")
-    group.add_argument("--faults", type=_faults, default=[], metavar="NAME,NAME", help=", ".join(NAMED))
+    group.add_argument("--faults", type=named_faults, default=[], metavar="NAME,NAME", help=", ".join(NAMED))
     group.add_argument("--quota", type=float, help="write units a second")
     group.add_argument("--burst", type=float, default=300.0, help="seconds of the quota that are saved up")
     group.add_argument("--unit", type=int, default=1024, help="bytes of a unit; 0: an item is one unit")
@@ -50,7 +50,8 @@ def _add_troubles(group: Any) -> None:
     group.add_argument("--requests-burst", type=int, default=1, help="requests that may come at once")
 
 
-def _faults(text: str) -> list[Fault]:
+def named_faults(text: str) -> list[Fault]:
+    """Faults of an option, by the names that the commands know."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = sorted(set(names) - set(NAMED))
     if unknown:
@@ -93,7 +94,8 @@ async def _serve(arguments: Any) -> None:
     await server.stop()
 
 
-def _fast_loop() -> asyncio.AbstractEventLoop:
+def fast_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's, where it can be had."""
     try:
         import uvloop
     except ImportError:
