@@ -37,7 +37,7 @@ class Sync:
         since: mod_ts from which a ``since`` reads; empty in other modes.
         until: Greatest mod_ts that the source had before the first page was asked for: what was committed
             by then is read by this sync, so the next one begins here, less the overlap.
-        page_mode: ``sequenced`` or ``paged``, as this entity was seen to keep the order.
+        page_mode: ``paged`` when the entity was seen to lose its order otherwise; empty: as configured.
         rows: Rows that were expected when it was cut.
         begun: Wall clock seconds.
     """
@@ -48,7 +48,7 @@ class Sync:
     mode: str
     since: str = ""
     until: str = ""
-    page_mode: str = "sequenced"
+    page_mode: str = ""
     rows: int = 0
     state: str = OPEN
     begun: float = 0.0

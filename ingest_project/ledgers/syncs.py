@@ -197,9 +197,12 @@ class SyncLedger:
         """The slices of one sync."""
         return self._statuses(slices.c.sync == sync)
 
-    def syncs(self, entity: str | None = None, *, limit: int = 100) -> Sequence[Sync]:
-        """The last ones of an entity or of all, the newest first."""
-        mine = [] if entity is None else [syncs.c.entity == entity]
+    def syncs(
+        self, entity: str | None = None, mode: str | None = None, *, limit: int = 100
+    ) -> Sequence[Sync]:
+        """The last ones of an entity and mode or of all, the newest first."""
+        wanted = {syncs.c.entity: entity, syncs.c.mode: mode}
+        mine = [column == value for column, value in wanted.items() if value is not None]
         query = select(syncs).where(*mine).order_by(syncs.c.number.desc()).limit(limit)
         with self._db.reading() as connection:
             return [Sync(**row) for row in connection.execute(query).mappings()]
