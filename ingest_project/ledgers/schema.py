@@ -249,3 +249,30 @@ known_ids = Table(
     Column("bits", LargeBinary, nullable=False),
 )
 """One row for 32768 ids; bit i of the little-endian number ``bits`` is id ``block * 32768 + i``."""
+
+fields = Table(
+    "ingest_fields",
+    metadata,
+    Column("entity", _WORD, primary_key=True),
+    Column("name", _WORD, primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("origin", _WORD, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("aside", Text, nullable=False),
+    Column("refused", Text, nullable=False),
+)
+"""One row a field of an entity whose source describes itself; its kinds are words with blanks between."""
+
+field_events = Table(
+    "ingest_field_events",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("entity", _WORD, nullable=False),
+    Column("name", _WORD, nullable=False),
+    Column("event", _WORD, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("ingest_field_events_by_entity", "entity", "number"),
+)

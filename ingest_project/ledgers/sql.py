@@ -18,6 +18,7 @@ from ingest_project.core.errors import ChunkBusy, CountLost, LeaseLost, PlanDrif
 from ingest_project.core.model import Chunk, Claim, Counts, Position, Rejection, Work, WorkStatus
 from ingest_project.ledgers import rows
 from ingest_project.ledgers.database import Database, clean
+from ingest_project.ledgers.fields import LedgerFields
 from ingest_project.ledgers.files import FileRegister
 from ingest_project.ledgers.rejections import OPEN, DeadLetters, Selection, store
 from ingest_project.ledgers.replays import Replays
@@ -40,6 +41,7 @@ class SqlLedger:
 
     Attributes:
         dead_letters: Finds, shows and counts stored rejections.
+        fields: The fields of entities whose sources describe themselves.
         files: The inbox's state machine.
         replays: Refused records that are sent once more.
         syncs: What was read of paged sources, and how far.
@@ -49,6 +51,7 @@ class SqlLedger:
         self._db = Database(url)
         self._clock = clock
         self.dead_letters = DeadLetters(self._db)
+        self.fields = LedgerFields(self._db, clock=clock)
         self.files = FileRegister(self._db, clock=clock)
         self.replays = Replays(self._db, clock=clock)
         self.syncs = SyncLedger(self._db, clock=clock)
