@@ -90,7 +90,7 @@ def take(budget: Budget, now: float, quota: float, successes: int = 0) -> tuple[
 
 
 def stands(budget: Budget, turn: Turn) -> bool:
-    """Whether a turn still holds after its wait: not after a cut, nor when silence was asked for meanwhile."""
+    """Whether a turn still holds after its wait: not after a cut, nor when silence was asked for."""
     return budget.held <= turn.moment and budget.cut == turn.cut
 
 

@@ -10,16 +10,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote
 
 from ingest_project.core.errors import ConfigurationError
 from ingest_project.core.model import KeySchema
 from ingest_project.local.state import Stack, read_running
-from ingest_project.resources.endpoints import Endpoint, Service, parse_allowed, parse_endpoint, require_write
+from ingest_project.resources.accesses import AwsAccess, OpenSearchAccess, read_aws, read_opensearch
+from ingest_project.resources.api_access import ApiAccess, read_api_access
+from ingest_project.resources.endpoints import Endpoint, Service, parse_allowed, require_write
 from ingest_project.resources.variables import Reader
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "OPENSEARCH_URL")
-_LOGIN = re.compile(r"(?P<scheme>https?://)(?P<user>[^:/@\\\s]+):(?P<password>[^/@\\\s]*)@(?P<rest>[^@]*)")
 _KEY = re.compile(r"(?P<name>[^:=;,\s]{1,255})(?::(?P<kind>[SNB]))?")
 
 
@@ -59,28 +59,6 @@ class LoadModeKnobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AwsAccess:
-    """Which credentials sign requests; empty texts leave the choice to botocore's own chain."""
-
-    access_key: str = ""
-    secret_key: str = field(default="", repr=False)
-    session_token: str = field(default="", repr=False)
-    profile: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenSearchAccess:
-    """How OpenSearch is asked for entry: ``none``, ``basic`` or ``aws`` (SigV4 for service es or aoss); and
-    whether bulk requests are compressed."""
-
-    mode: str = "none"
-    username: str = ""
-    password: str = field(default="", repr=False)
-    service: str = "es"
-    compress: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One deployment, complete and checked.
 
@@ -115,6 +93,7 @@ class Settings:
     load_mode: LoadModeKnobs
     create_tables: str
     table_keys: Mapping[str, KeySchema]
+    wms: ApiAccess
     allow_remote_writes: frozenset[str]
 
     @classmethod
@@ -130,13 +109,13 @@ class Settings:
         stack = Stack(home=place) if any(read.text(name) for name in _ENDPOINTS) else read_running(place)
         if stack.variables:
             read = Reader(_embedded(environ, stack))
-        opensearch_endpoint, opensearch = _opensearch(read)
+        opensearch_endpoint, opensearch = read_opensearch(read)
         shared = read.text("AWS_ENDPOINT_URL")
         return cls(
             home=place,
             dagster_home=Path(read.text("DAGSTER_HOME") or place / "dagster").expanduser().absolute(),
             region=read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION") or "us-east-1",
-            aws=_aws(read),
+            aws=read_aws(read),
             ca_bundle=read.text("AWS_CA_BUNDLE"),
             s3_endpoint=read.endpoint("AWS_ENDPOINT_URL_S3", shared),
             dynamodb_endpoint=read.endpoint("AWS_ENDPOINT_URL_DYNAMODB", shared),
@@ -159,6 +138,7 @@ class Settings:
             ),
             create_tables=read.choice("INGEST_CREATE_TABLES", "never", "embedded", "always"),
             table_keys=parse_table_keys(read.text("INGEST_TABLE_KEYS")),
+            wms=read_api_access(read),
             allow_remote_writes=parse_allowed(read.text("INGEST_ALLOW_REMOTE_WRITES")),
         )
 
@@ -246,48 +226,6 @@ def _embedded(environ: Mapping[str, str], stack: Stack) -> dict[str, str]:
         **stack.variables,
         "INGEST_BUCKET": environ.get("INGEST_BUCKET", "").strip() or stack.bucket,
     }
-
-
-def _aws(read: Reader) -> AwsAccess:
-    access = AwsAccess(
-        access_key=read.text("AWS_ACCESS_KEY_ID"),
-        secret_key=read.text("AWS_SECRET_ACCESS_KEY"),
-        session_token=read.text("AWS_SESSION_TOKEN"),
-        profile=read.text("AWS_PROFILE"),
-    )
-    if bool(access.access_key) != bool(access.secret_key):
-        missing = "AWS_SECRET_ACCESS_KEY" if access.access_key else "AWS_ACCESS_KEY_ID"
-        raise ConfigurationError(f"{missing} is not set, but its other half is")
-    return access
-
-
-def _opensearch(read: Reader) -> tuple[Endpoint | None, OpenSearchAccess]:
-    text, username, password = _split_login(read.text("OPENSEARCH_URL"))
-    username = read.text("OPENSEARCH_USERNAME") or username
-    password = read.text("OPENSEARCH_PASSWORD") or password
-    mode = read.choice("INGEST_OPENSEARCH_AUTH", "auto", "none", "basic", "aws")
-    if mode == "auto":
-        mode = "basic" if username else "none"
-    if mode == "basic" and not (username and password):
-        raise ConfigurationError(
-            "OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD are both needed for basic access"
-        )
-    access = OpenSearchAccess(
-        mode=mode,
-        username=username if mode == "basic" else "",
-        password=password if mode == "basic" else "",
-        service=read.choice("INGEST_OPENSEARCH_SERVICE", "es", "aoss"),
-        compress=read.choice("INGEST_OPENSEARCH_COMPRESSION", "none", "gzip") == "gzip",
-    )
-    return (parse_endpoint(text, "OPENSEARCH_URL") if text else None), access
-
-
-def _split_login(url: str) -> tuple[str, str, str]:
-    """``https://user:password@host`` -> address without login, user, password."""
-    found = _LOGIN.fullmatch(url)
-    if found is None:
-        return url, "", ""
-    return found["scheme"] + found["rest"], unquote(found["user"]), unquote(found["password"])
 
 
 def _limits(read: Reader) -> Limits:

@@ -69,6 +69,8 @@ class Login(Protocol):
         """The server refused a request with these headers (401). True: others may do better, once."""
         ...
 
+    async def aclose(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagingRules:
@@ -126,6 +128,7 @@ class RestApi:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self._login.aclose()
         await self._client.aclose()
 
     async def page(self, entity: str, query: Mapping[str, str]) -> Page:

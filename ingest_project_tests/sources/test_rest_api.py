@@ -71,6 +71,9 @@ class Nobody:
     def refused(self, headers: Mapping[str, str]) -> bool:
         return False
 
+    async def aclose(self) -> None:
+        pass
+
 
 class Case:
     """An API over played answers; ``ask`` runs one verb in virtual time."""
