@@ -3,12 +3,14 @@ behaviour."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ingest_project.core.fields import FieldBook
 from ingest_project.core.indexing import BY_DEFAULT, IndexContract
 from ingest_project.core.layouts import Layout, Sheet
 from ingest_project.core.model import Chunk, KeySchema
+from ingest_project.core.paging import Field
 from ingest_project.core.ports import Admission
 
 VERSIONED = "versioned"
@@ -75,6 +77,20 @@ def by_default(keys: KeySchema) -> IndexContract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """Of an entity whose source describes its fields: a contract that all runs share and that grows.
+
+    Attributes:
+        admission: Chunk and the book of fields -> the chunk's contract, in place of the spec's.
+        review: Book, entity and what the source says of its fields -> what a person must know of it, in
+            sentences; none where all is as it was. To be called before a sync's first page is read.
+    """
+
+    admission: Callable[[Chunk, FieldBook], Admission]
+    review: Callable[[FieldBook, str, Sequence[Field]], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntitySpec:
     """One entity whose records go to DynamoDB tables and an OpenSearch index.
 
@@ -93,6 +109,8 @@ class EntitySpec:
         index: Key of a target -> how its documents are indexed.
         destinations: Stages behind ``validated``, a subset of ``table`` and ``index``; of a versioned entity
             of ``current``, ``history`` and ``index``.
+        source: Entity of a paged API that the records come from; empty: they come from files.
+        described: How its contract follows the source's own description; None: the contract is fixed.
         stage_names: Stage -> name of its asset, where that is another one: ``{"validated": "records"}``.
         layouts: Headers of the entity's CSV files. Without any, its files are JSON dumps.
         sheet: Where the rows stand when the files are XLSX workbooks and not CSV.
@@ -108,6 +126,8 @@ class EntitySpec:
     default_keys: KeySchema = DEFAULT_KEYS
     index: Callable[[KeySchema], IndexContract] = by_default
     destinations: tuple[str, ...] = ("table", "index")
+    source: str = ""
+    described: Described | None = None
     stage_names: Mapping[str, str] = field(default_factory=dict)
     layouts: tuple[Layout, ...] = ()
     sheet: Sheet | None = None
