@@ -17,6 +17,10 @@ VARIANTS = 32
 STRETCH = 12
 """Fields of a ready-made stretch; each stretch comes in VARIANTS."""
 
+BEGINNINGS = 1024
+"""Moments at which first rows were created, all before any of them was modified."""
+_APART = 40 * 60 * SECOND
+
 STATUS = (0, 10, 20, 90, 99)
 USERS = ("INT", "RF1", "RF2", "admin", "wms.ação")
 
@@ -55,6 +59,8 @@ class Renderer:
             b'{"id":%%d,"url":"%s/%%d","create_user":%s,"create_ts":"%%s","mod_user":%%s,"mod_ts":"%%s"'
             % (root.encode(), _json(USERS[0]))
         )
+        begin = first.modified_at_rank(0) if first.rows else 0
+        self._begun = [stamps.text(begin - number * _APART) for number in range(1, BEGINNINGS + 1)]
         self._users = [_json(user) for user in USERS]
         self._places = [_both(base, *pair) for pair in _pairs(places)]
         self._own: Callable[[int, int], bytes] = getattr(self, f"_{entity}")
@@ -72,15 +78,12 @@ class Renderer:
             if field.name in since
         ]
 
-    def row(self, row: int, version: int, modified: int) -> bytes:
+    def row(self, row: int, version: int, modified: int, created: int) -> bytes:
         """One row, as it stands in an answer."""
         chance = mixed(row + (version << 40), self._seed)
-        text = self._stamps.text
-        created = (
-            modified - (mixed(row, 3) % 86_400) * SECOND if not version else self._created(row, modified)
-        )
+        begun = self._stamps.text(created) if created else self._begun[row % BEGINNINGS]
         user = self._users[chance % len(USERS)]
-        parts = [self._head % (row, row, text(created), user, text(modified)), self._own(row, chance)]
+        parts = [self._head % (row, row, begun, user, self._stamps.text(modified)), self._own(row, chance)]
         bits = chance
         for stretch in self._stretches:
             parts.append(stretch[bits & 31])
@@ -89,11 +92,6 @@ class Renderer:
             parts.append(variants[chance & 31] if modified >= since else missing)
         parts.append(b"}")
         return b"".join(parts)
-
-    def _created(self, row: int, modified: int) -> int:
-        first = self._first
-        begun = first.modified(row) if first.has(row) else modified
-        return begun - (mixed(row, 3) % 86_400) * SECOND
 
     def _parent(self, row: int) -> int:
         """The row it belongs to; which one never changes."""

@@ -21,11 +21,13 @@ class Row(NamedTuple):
     Attributes:
         version: How often it was changed.
         modified: Its mod_ts.
+        created: When it was inserted; 0 for a first row.
     """
 
     id: int
     version: int
     modified: int
+    created: int = 0
 
 
 class Table:

@@ -230,7 +230,8 @@ class World:
                 found.table.remove(row)
                 continue
             before = found.table.get(row)
-            found.table.put(Row(row, before.version + 1 if before else 1, change.modified))
+            version, created = (before.version + 1, before.created) if before else (1, change.modified)
+            found.table.put(Row(row, version, change.modified, created))
 
     def _free(self, entity: str, ids: Iterable[int]) -> tuple[int, ...]:
         found = self[entity]
