@@ -14,13 +14,14 @@ import msgspec
 from ingest_project.formats.grammar import MORE, Broken, skip_white, string_end, value_end
 
 WRAPPER_KEYS = frozenset(
-    b"Items items Records records data Data MessageGroup messages Messages Rows rows".split()
+    b"Items items Records records data Data MessageGroup messages Messages Rows rows results".split()
 )
 """Top-level keys whose array of objects are the items of a document."""
 
 RESPONSE_KEYS = frozenset(
     b"Count ScannedCount LastEvaluatedKey ConsumedCapacity ResponseMetadata $metadata NextToken nextToken"
-    b" NextMarker IsTruncated UnprocessedKeys".split()
+    b" NextMarker IsTruncated UnprocessedKeys"
+    b" result_count page_count page_nbr next_page previous_page".split()
 )
 """Top-level keys of a response that stand beside its items and are none of an item's own."""
 

@@ -7,10 +7,11 @@ Knows no Dagster; worker processes call it too, so everything it takes can be pi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ingest_project.core.entity import EntitySpec, rebuild_stage
+from ingest_project.core.fields import FieldBook
 from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
@@ -20,12 +21,14 @@ from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.engine import Engine, Parts
 from ingest_project.resources.index_destination import IndexDestination
 from ingest_project.resources.knobs import Knobs
+from ingest_project.resources.landed_plans import LandedPlans
 from ingest_project.resources.memory import watch
 from ingest_project.resources.places import Places
 from ingest_project.resources.planner import Planner
 from ingest_project.resources.reading import source_of
 from ingest_project.resources.replaying.plans import ReplayedPlans
 from ingest_project.resources.standings import Standings
+from ingest_project.resources.versioned_destinations import CurrentDestination, HistoryDestination
 from ingest_project.sinks.aliases import MARK_REBUILDS
 from ingest_project.sinks.parts import LocalPartStore, ObjectPartStore, S3PartStore
 from ingest_project.sinks.plans import LocalPlanStore, PlanStore, S3PlanStore
@@ -66,7 +69,7 @@ class Assembly:
         )
         notes: list[str] = []
         return Engine(
-            self.spec,
+            with_book(self.spec, ledger.fields),
             Parts(
                 ledger=ledger,
                 source=source_of(self.spec, settings),
@@ -99,6 +102,7 @@ class Assembly:
             contract=self.spec.index,
             name=self.index,
             mark={MARK_REBUILDS: self.rebuild} if self.rebuild else {},
+            version=self.spec.version,
             note=notes.append,
         )
         if self.rebuild:
@@ -107,7 +111,19 @@ class Assembly:
             "table": TableDestination(self.settings, self.create_tables),
             "index": index,
         }
+        if version := self.spec.version:
+            settings, create = self.settings, self.create_tables
+            made["current"] = CurrentDestination(settings, create, version=version)
+            made["history"] = HistoryDestination(settings, create, version=version)
         return {stage: made[stage] for stage in self.spec.destinations}
+
+
+def with_book(spec: EntitySpec, book: FieldBook) -> EntitySpec:
+    """The spec with the contract that all runs share."""
+    described = spec.described
+    if described is None:
+        return spec
+    return replace(spec, admission=lambda chunk: described.admission(chunk, book))
 
 
 def part_store(settings: Settings) -> ObjectPartStore:
@@ -118,13 +134,15 @@ def part_store(settings: Settings) -> ObjectPartStore:
 
 
 def plan_store(settings: Settings) -> PlanStore:
-    """Where plans lie in this deployment: beside the parts. The ledger's replays are in them."""
+    """Where plans lie in this deployment: beside the parts. What landed and the ledger's replays are in
+    them."""
     stored: PlanStore
     if settings.part_store == "local":
         stored = LocalPlanStore(settings.home / "parts")
     else:
         stored = S3PlanStore(s3_client(settings), settings.bucket, settings.prefix)
-    return ReplayedPlans(stored, SqlLedger(settings.ledger_url).replays)
+    ledger = SqlLedger(settings.ledger_url)
+    return ReplayedPlans(LandedPlans(stored, ledger.syncs), ledger.replays)
 
 
 def _stored_rivals(plans: PlanStore, entity: str, day: str, target: str) -> Iterable[Chunk]:

@@ -6,6 +6,7 @@ Decides nothing about records; refuses remote targets that are not allowed befor
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from ingest_project.core.streaming import EncodeLines
 from ingest_project.formats.bulk import bulk_encoder
 from ingest_project.formats.keys import document_id
 from ingest_project.formats.plain_json import line_key, plain_document
+from ingest_project.formats.versions import external_encoder, version_reader
 from ingest_project.resources.connect import opensearch_api
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.owner import is_dead, new_owner
@@ -37,6 +39,7 @@ class IndexDestination:
     Attributes:
         contract: Key of a target -> how its documents are indexed.
         mark: What else an index that is made here is marked with.
+        version: Attribute by which a document of a lower version replaces none; empty: what comes last wins.
         note: Told what stops nothing: a setting or a template that the server does not take.
     """
 
@@ -44,6 +47,7 @@ class IndexDestination:
     contract: Callable[[KeySchema], IndexContract] = by_default
     name: str = ""
     mark: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
     note: Callable[[str], None] = indexes.unheard
     wall: Callable[[], float] = time.time
     stage: str = "index"
@@ -93,7 +97,8 @@ class IndexDestination:
             await indexes.refresh_index(self.api(), self.index_of(target))
 
     def encoder(self, keys: KeySchema) -> EncodeLines | None:
-        return bulk_encoder(keys)
+        bodies = bulk_encoder(keys)
+        return external_encoder(bodies, version_reader(self.version)) if self.version else bodies
 
     async def differences(self, target: str, keys: KeySchema, lines: Sequence[bytes]) -> list[str]:
         wanted = {document_id(line_key(line, keys)): plain_document(line) for line in lines}
@@ -101,8 +106,15 @@ class IndexDestination:
         return [
             f"document {name}: " + ("missing" if name not in found else "not equal to the validated record")
             for name, document in wanted.items()
-            if name not in found or not documents.same_document(found[name], document)
+            if name not in found
+            or not (self._newer(found[name], document) or documents.same_document(found[name], document))
         ]
+
+    def _newer(self, found: bytes, document: bytes) -> bool:
+        if not self.version:
+            return False
+        versions = [json.loads(one).get(self.version, 0) for one in (found, document)]
+        return bool(versions[0] > versions[1])
 
     async def close(self) -> None:
         if self._api is not None:

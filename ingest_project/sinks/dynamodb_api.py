@@ -41,6 +41,10 @@ TRANSIENT = frozenset(
 )
 
 
+class ConditionRefused(PermanentFailure):
+    """What the request asked of the item that stands there is not so; nothing was written."""
+
+
 class DynamoDBApi:
     """Signed calls to one DynamoDB endpoint."""
 
@@ -66,6 +70,7 @@ class DynamoDBApi:
         Raises:
             Throttled, TransientFailure: Later.
             RequestRefused: The request as a whole is invalid; one item of many may be the cause.
+            ConditionRefused: The request's condition does not hold.
             BatchTooLarge, TargetMissing, PermanentFailure: As their names say.
         """
         signer = self.signer
@@ -113,6 +118,8 @@ def classify(answer: Answer, name: str, said: str) -> IngestError:
         return Throttled(said, retry_after=answer.retry_after)
     if name in REFUSALS:
         return RequestRefused(said)
+    if name == "ConditionalCheckFailedException":
+        return ConditionRefused(said)
     if name == "ResourceNotFoundException":
         return TargetMissing(said)
     if answer.status == 413 or name == "RequestEntityTooLarge":

@@ -49,6 +49,18 @@ def item_differences(
     return texts
 
 
+def standing_lines(
+    found: Sequence[Mapping[str, Any]], lines: Sequence[bytes], keys: KeySchema, version: str
+) -> list[bytes]:
+    """The lines over which nothing newer stands among ``found``."""
+    stored = {_identity(item, keys): int(item[version]["N"]) for item in found if version in item}
+    return [
+        line
+        for line in lines
+        if stored.get(_identity(item := json.loads(line)["Item"], keys), 0) <= int(item[version]["N"])
+    ]
+
+
 def canonical(value: Mapping[str, Any]) -> object:
     """A typed value as something that compares by value: exact numbers, bytes, sets without order."""
     return tuple((kind, _canonical(kind, inner)) for kind, inner in value.items())

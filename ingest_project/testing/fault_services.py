@@ -39,6 +39,8 @@ class Memory:
         operation = operation_of(call)
         if operation == "BatchWriteItem":
             return self.tables.write(call.body)
+        if operation == "PutItem":
+            return self.tables.put(call.body)
         if operation:
             return self.tables.call(operation, call.body)
         index, verb = (*call.path, "", "")[:2]
@@ -101,6 +103,27 @@ class DynamoDBTables:
             self.items[name][self._key(name, item)] = item
             self.puts += 1
         return _ALL_PUT
+
+    def put(self, body: bytes) -> Reply:
+        """PutItem with the one condition that is known here: no item, or one whose version is not higher."""
+        if self._null:
+            return typed_reply(200, {})
+        try:
+            asked = json.loads(body)
+        except ValueError:
+            return _dynamodb(error("SerializationException", message="not JSON"))
+        name, item = asked["TableName"], asked["Item"]
+        refused = self._refused(name, [item])
+        if refused is not None:
+            return _dynamodb(refused)
+        standing = self.items[name].get(self._key(name, item))
+        if standing is not None and "ConditionExpression" in asked:
+            version = standing.get(asked["ExpressionAttributeNames"]["#v"], {"N": "0"})["N"]
+            if int(version) > int(asked["ExpressionAttributeValues"][":v"]["N"]):
+                return _dynamodb(error("ConditionalCheckFailedException", message="The condition failed"))
+        self.items[name][self._key(name, item)] = item
+        self.puts += 1
+        return typed_reply(200, {})
 
     def _refused(self, name: str, items: list[dict[str, Any]]) -> Fault | None:
         if name not in self._keys:
@@ -204,7 +227,8 @@ class OpenSearchIndices:
         if index not in self._uuids:
             self.create(index)
         place, version = (index, action.said["_id"]), int(action.said.get("version", 0))
-        if version and version <= self._versions.get(place, 0):
+        equal = action.said.get("version_type") == "external_gte"
+        if version and version < self._versions.get(place, 0) + (not equal):
             return _failed(409, "version_conflict_engine_exception", "current version is higher or equal")
         try:
             json.loads(action.source)

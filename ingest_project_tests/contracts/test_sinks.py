@@ -12,9 +12,17 @@ from ingest_project.core.ports import Sink
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.sinks import indexes
 from ingest_project.sinks.signing import StaticCredentials
+from ingest_project.sinks.versioned import VersionedSink
 from ingest_project.testing.laws import SinkLaws
 from ingest_project_tests import readback
-from ingest_project_tests.sinks.sending import document, dynamodb_sink, line, opensearch_sink
+from ingest_project_tests.sinks.sending import (
+    conditional,
+    document,
+    dynamodb_api,
+    dynamodb_sink,
+    line,
+    opensearch_sink,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -45,6 +53,29 @@ class TestDynamoDBSink(SinkLaws):
             yield TableProbe(sink, dynamodb, table)
 
 
+class VersionedProbe(TableProbe):
+    """Each body is newer than all before it."""
+
+    _version = 0
+
+    def body(self, key: str, value: str) -> bytes:
+        self._version += 1
+        return conditional(key, self._version, text=value)
+
+    def refused(self, key: str) -> bytes | None:
+        return conditional("", 1)
+
+
+class TestVersionedSink(SinkLaws):
+    @pytest.fixture
+    async def probe(
+        self, dynamodb_endpoint: str, dynamodb: DynamoDBClient, table: str
+    ) -> AsyncIterator[TableProbe]:
+        credentials = StaticCredentials(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+        async with dynamodb_api(dynamodb_endpoint, credentials=credentials) as api:
+            yield VersionedProbe(VersionedSink(api, table, version="version"), dynamodb, table)
+
+
 class IndexProbe:
     def __init__(self, sink: Sink, url: str, index: str) -> None:
         self.sink, self._url, self._index = sink, url, index
@@ -66,3 +97,23 @@ class TestOpenSearchSink(SinkLaws):
         async with opensearch_sink(opensearch_url, index_name) as sink:
             await indexes.ensure_index(sink._api, index_name, made_for=index_name)
             yield IndexProbe(sink, opensearch_url, index_name)
+
+
+class VersionedIndexProbe(IndexProbe):
+    """Each document is newer than all before it."""
+
+    _version = 0
+
+    def body(self, key: str, value: str) -> bytes:
+        self._version += 1
+        return document(
+            key, json.dumps({"text": value}).encode(), version=self._version, version_type="external_gte"
+        )
+
+
+class TestOpenSearchSinkWithVersions(SinkLaws):
+    @pytest.fixture
+    async def probe(self, opensearch_url: str, index_name: str) -> AsyncIterator[IndexProbe]:
+        async with opensearch_sink(opensearch_url, index_name) as sink:
+            await indexes.ensure_index(sink._api, index_name, made_for=index_name)
+            yield VersionedIndexProbe(sink, opensearch_url, index_name)

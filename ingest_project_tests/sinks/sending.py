@@ -29,6 +29,13 @@ def line(key: str, **attributes: str) -> bytes:
     return json.dumps({"Item": typed}, separators=(",", ":")).encode()
 
 
+def conditional(key: str, version: int, **attributes: str) -> bytes:
+    """The end of a conditional PutItem of the item with this key and version."""
+    item = json.loads(line(key, **attributes))["Item"] | {"version": {"N": str(version)}}
+    values = {":v": {"N": str(version)}}
+    return json.dumps({"ExpressionAttributeValues": values, "Item": item}).encode()[1:]
+
+
 def lines(count: int) -> list[bytes]:
     return [line(str(number), text=f"number {number}") for number in range(count)]
 
