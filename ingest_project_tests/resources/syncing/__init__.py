@@ -1,0 +1,1 @@
+"""Syncs against the simulated warehouse."""
