@@ -62,8 +62,12 @@ class KnownField:
         waiting = self.waiting
         if not waiting:
             raise ConfigurationError(f"field {self.name}: no change of its type waits for a decision")
-        left = {name: _without(getattr(self, name), waiting) for name in ("asked", "aside", "refused")}
-        field = replace(self, **left)
+        field = replace(
+            self,
+            asked=_without(self.asked, waiting),
+            aside=_without(self.aside, waiting),
+            refused=_without(self.refused, waiting),
+        )
         if choice == ACCEPT:
             return replace(field, kinds=(*waiting, *_without(self.kinds, waiting)))
         if choice == ASIDE:

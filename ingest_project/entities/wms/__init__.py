@@ -1,0 +1,1 @@
+"""wms: the rows of a warehouse management system, mirrored over its paged API."""

@@ -1,0 +1,63 @@
+"""Tombstones: what stands for a row that the API no longer has. The last values stay, with when they went.
+
+{"id": 7, "__tombstone__": {"deleted_ts": "2026-01-02T03:04:05+00:00", "item": {the current item, typed}}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ingest_project.entities.wms.kinds import KEY, is_timestamp, is_whole, members
+from ingest_project.entities.wms.values import DELETED, DELETED_AT, NOTHING, VERSION
+from ingest_project.formats.json_tree import Node, Refused, decode_text, parse
+from ingest_project.formats.typed_values import typed_members
+
+MARK = "__tombstone__"
+
+
+def tombstone(row: Mapping[str, bytes]) -> bytes:
+    """The part line of a tombstone: the item with ``deleted``, ``deleted_ts`` and the odd version behind that
+    of its values. A row of which no values are known has the version 1.
+
+    Raises:
+        Refused: It is not what a tombstone must be.
+    """
+    digits = row.get(KEY, b"")
+    if not is_whole(digits):
+        raise Refused("not the id of a row", KEY)
+    try:
+        return _line(digits, row[MARK])
+    except Refused as refused:
+        raise refused.under(MARK) from None
+
+
+def _line(digits: bytes, mark: bytes) -> bytes:
+    said = {name: bytes(value) for name, value in members(mark).items()} if mark.startswith(b"{") else {}
+    moment = said.get(DELETED_AT, b"")
+    if not moment.startswith(b'"') or not is_timestamp(decode_text(moment)):
+        raise Refused("not a moment with an offset", DELETED_AT)
+    item = parse(said.get("item", b"{}"))
+    own: Node = {"N": b'"%b"' % digits}
+    if item == b"null":
+        item = {}
+    if not isinstance(item, dict) or item.get(KEY, own) != own:
+        raise Refused("not the item of this row", "item")
+    version = _version_of(item.get(VERSION, NOTHING))
+    for name in (KEY, VERSION, DELETED, DELETED_AT):
+        item.pop(name, None)
+    kept = [
+        b'"%b":{"N":"%b"}' % (KEY.encode(), digits),
+        *typed_members(item),
+        b'"%b":{"N":"%d"}' % (VERSION.encode(), version | 1),
+        b'"%b":{"BOOL":true}' % DELETED.encode(),
+        b'"%b":{"S":%b}' % (DELETED_AT.encode(), moment),
+    ]
+    return b'{"Item":{%b}}' % b",".join(kept)
+
+
+def _version_of(value: Node) -> int:
+    text = value.get("N", b"") if isinstance(value, dict) else b""
+    digits = text.strip(b'"') if isinstance(text, bytes) else b""
+    if value != NOTHING and not digits.isdigit():
+        raise Refused("not a whole number", "item", VERSION)
+    return int(digits or b"0")
