@@ -8,6 +8,7 @@ An object is stored before the ledger counts it; what was stored and never count
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 from urllib.parse import quote
 
 import zstandard
@@ -17,7 +18,7 @@ from ingest_project.core.paging import RowRef, instant
 from ingest_project.core.syncing import Bookmark, Landed, SliceClaim
 from ingest_project.resources.connect import s3_client
 from ingest_project.resources.deployments import Settings
-from ingest_project.sinks.objects import FolderObjects, Objects
+from ingest_project.sinks.objects import FolderObjects
 from ingest_project.sinks.s3 import BucketObjects
 from ingest_project.sources.local_files import LocalFiles
 from ingest_project.sources.s3_objects import S3Objects
@@ -61,6 +62,19 @@ class Draft:
         return b"".join([*self._pieces, self._frame.flush()])
 
 
+class Medium(Protocol):
+    """What is needed of sinks.objects.Objects."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, as a URI."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store the bytes; durable on return."""
+        ...
+
+
 class PageStore:
     """Where pages lie.
 
@@ -68,7 +82,7 @@ class PageStore:
         stat: The file behind a URI, as the readers of it will see it.
     """
 
-    def __init__(self, objects: Objects, stat: Callable[[str], SourceFile]) -> None:
+    def __init__(self, objects: Medium, stat: Callable[[str], SourceFile]) -> None:
         self._objects, self._stat = objects, stat
 
     def __repr__(self) -> str:

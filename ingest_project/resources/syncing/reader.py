@@ -181,7 +181,9 @@ class SliceReader:
         """Compare and land tombstones, and rows that were missed."""
         claim = course.claim
         entity = claim.slice.entity
-        comparison = Comparison(self._api, self._resource, self._ledger.known, entity)
+        comparison = Comparison(
+            self._api, self._resource, self._ledger.known, entity, page_rows=self._limits.page_rows
+        )
         async for found in comparison.differences(claim.slice, claim.bookmark):
             course.counts = comparison.counts
             for page in found.missed:

@@ -6,13 +6,14 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
 
-from ingest_project.core.model import Chunk, Counts
+from ingest_project.core.model import Chunk, Counts, SourceFile
 from ingest_project.core.paging import PagedApi, instant
 from ingest_project.core.syncing import DONE, Landed, Sync
 from ingest_project.formats.compression import inflated
@@ -22,8 +23,6 @@ from ingest_project.resources.syncing.cutting import Grid
 from ingest_project.resources.syncing.landing import PageStore
 from ingest_project.resources.syncing.reader import LandingLimits
 from ingest_project.resources.syncing.syncer import Syncer, SyncSettings, quiet
-from ingest_project.sinks.objects import FolderObjects
-from ingest_project.sources.local_files import LocalFiles
 from ingest_project.sources.rest_api import PagingRules, RestApi
 from ingest_project.testing.fault_messages import Call
 from ingest_project.testing.faults import Killed, Life
@@ -108,6 +107,22 @@ class Mortal:
         return mortal
 
 
+class Shelf:
+    """A medium without a disk: what a PageStore needs of one."""
+
+    name = "memory:"
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put(self, key: str, data: bytes) -> None:
+        self.objects[f"{self.name}/{key}"] = data
+
+    def stat(self, uri: str) -> SourceFile:
+        size = len(self.objects[uri])
+        return SourceFile(uri=uri, etag=str(size), size=size, modified=datetime.fromtimestamp(0, UTC))
+
+
 class InProcess:
     """sources.rest_api.Caller over the simulator, without a network; counts what is asked."""
 
@@ -168,7 +183,8 @@ class Warehouse:
         )
         self.now = 0.0
         self.ledger = SqlLedger(folder / "ledger.db", clock=lambda: self.now).syncs
-        self.store = PageStore(FolderObjects(folder), LocalFiles().stat)
+        self.shelf = Shelf()
+        self.store = PageStore(self.shelf, self.shelf.stat)
         self.settings = SyncSettings(
             grid=Grid(slots=4, pieces=4, page_rows=page), landing=LandingLimits(page_rows=page, lease=60.0)
         )
@@ -219,10 +235,8 @@ class Warehouse:
         return dict(zip(ids, self.world.truth_bytes(ENTITY, base), strict=True))
 
 
-def rows_of(landed: Landed) -> list[bytes]:
-    """The rows of a landed object."""
-    path = Path(landed.uri.removeprefix("file://"))
-    data = path.read_bytes()
+def rows_of(landed: Landed, data: bytes) -> list[bytes]:
+    """The rows of a landed object; it holds what the ledger says."""
     content = b"".join(inflated("zstd", [data], lambda: [data]))
     assert landed.bytes == len(content)
     pages = content.splitlines()
@@ -243,13 +257,14 @@ def version_of(raw: bytes) -> tuple[int, int]:
 class Target:
     """id -> the row with the highest version, whatever comes when."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
         self._rows: dict[int, tuple[int, bytes]] = {}
 
     def take(self, landed: list[Landed], rng: Random | None = None) -> Target:
         """Deliver these objects, in their order or in any."""
         for one in landed if rng is None else rng.sample(landed, len(landed)):
-            for raw in rows_of(one):
+            for raw in rows_of(one, self._shelf.objects[one.uri]):
                 row, version = version_of(raw)
                 if version >= self._rows.get(row, (-1, b""))[0]:
                     self._rows[row] = version, raw
