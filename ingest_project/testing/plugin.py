@@ -13,6 +13,7 @@ import pytest
 
 from ingest_project.testing.running import CATALOGUE_NAMES, RunningServer, Servers
 from ingest_project.testing.server_tables import USED, Tables
+from ingest_project.testing.wms_running import Simulators
 
 _FIXTURES = frozenset({*CATALOGUE_NAMES, "start_server"})
 _SERVERS = pytest.StashKey[Servers]()
@@ -61,6 +62,14 @@ def _note_servers(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     taken = request.config.stash[_SERVERS].taken(_FIXTURES.intersection(request.fixturenames))
     request.node.user_properties.extend((USED, word) for word in taken)
+
+
+@pytest.fixture
+def start_wms() -> Iterator[Simulators]:
+    """``start_wms("--rows", "5000", "--seed", "3")``: a simulated warehouse API in a process of its own."""
+    simulators = Simulators()
+    yield simulators
+    simulators.close()
 
 
 @pytest.fixture(scope="session")

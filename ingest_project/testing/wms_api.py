@@ -5,10 +5,11 @@ Routes, errors and who may ask. What a list holds is decided in wms_query, wms_s
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import product
 from urllib.parse import urlsplit
@@ -40,6 +41,27 @@ class Pace:
     speed: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long an answer takes, in real seconds: more for large pages, and for each of many at once.
+
+    Attributes:
+        each: Of every request.
+        mebibyte: For each MiB of the answer.
+        crowd: So much longer for every other request under way: 0.1 is a tenth.
+        most: Requests under way beyond which the next is told 503; 0: any number.
+    """
+
+    each: float = 0.0
+    mebibyte: float = 0.0
+    crowd: float = 0.0
+    most: int = 0
+
+    def seconds(self, size: int, inside: int) -> float:
+        """For an answer of so many bytes with so many requests under way."""
+        return (self.each + self.mebibyte * size / 2**20) * (1 + self.crowd * (inside - 1))
+
+
 class WmsApi:
     """lgfapi v10 over a World.
 
@@ -61,11 +83,14 @@ class WmsApi:
         doors: Doors | None = None,
         pace: Pace | None = None,
         mischief: Mischief | None = None,
+        latency: Latency | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.world, self.environment, self._public = world, environment, public
         self.habits, self.doors = habits or Habits(), doors or Doors()
         self.pace, self.mischief = pace or Pace(), mischief or Mischief()
+        self.latency, self._sleep, self._inside = latency or Latency(), sleep, 0
         self.asked = Counter[str]()
         self.pages = 0
         self._timer, self._seen, self._refused = timer, timer(), 0
@@ -83,8 +108,18 @@ class WmsApi:
         return self.reply(Call("GET", local if local.startswith("/") else self.root + local, headers, b""))
 
     async def answer(self, call: Call) -> Reply:
-        """fault_engine.Backend."""
-        return self.reply(call)
+        """fault_engine.Backend: the answer, when it is due."""
+        self._inside += 1
+        try:
+            if 0 < self.latency.most < self._inside:
+                return refusal(503, "The service is temporarily unavailable.", number=self._inside)
+            reply = self.reply(call)
+            wait = self.latency.seconds(len(reply.body), self._inside)
+            if wait:
+                await self._sleep(wait)
+            return reply
+        finally:
+            self._inside -= 1
 
     async def aclose(self) -> None:
         """Nothing is held."""

@@ -12,7 +12,7 @@ from typing import Any
 from ingest_project.testing.fault_command import fast_loop, named_faults
 from ingest_project.testing.fault_quotas import RequestQuota
 from ingest_project.testing.fault_scripts import NAMED, Script, at_random, in_order
-from ingest_project.testing.wms_api import Pace, WmsApi
+from ingest_project.testing.wms_api import Latency, Pace, WmsApi
 from ingest_project.testing.wms_churn import Churn, Habit, SchemaChange
 from ingest_project.testing.wms_doors import Doors
 from ingest_project.testing.wms_fields import ENTITIES
@@ -98,6 +98,9 @@ def _add_troubles(group: Any) -> None:
     group.add_argument("--quota", type=float, help="requests a second; 429 with Retry-After beyond them")
     group.add_argument("--quota-burst", type=int, default=1, help="requests that may come at once")
     group.add_argument("--delay", type=float, default=0.0, help="seconds that every request takes")
+    group.add_argument("--delay-mib", type=float, default=0.0, help="seconds for each MiB of an answer")
+    group.add_argument("--crowd", type=float, default=0.0, help="so much slower for every other request")
+    group.add_argument("--most", type=int, default=0, help="requests under way; 503 beyond them")
     group.add_argument("--share", type=float, default=0.2, help="share of the requests that meet a fault")
     group.add_argument("--faults", type=named_faults, default=[], metavar="NAME,NAME", help=", ".join(NAMED))
     group.add_argument("--pages", type=_mischief, default=(), metavar="NAME,NAME", help=", ".join(MISCHIEF))
@@ -130,7 +133,7 @@ def server_of(arguments: Any) -> WmsServer:
     world.life = Churn(a.seed, habit, begin=world.now, changes=tuple(a.field))
     script: Script = at_random(a.seed, a.faults, a.share) if a.faults else in_order()
     quota = RequestQuota(a.quota, burst=a.quota_burst) if a.quota is not None else None
-    return WmsServer(_api(world, a), script=script, quota=quota, delay=a.delay)
+    return WmsServer(_api(world, a), script=script, quota=quota)
 
 
 def _api(world: World, a: Any) -> WmsApi:
@@ -159,6 +162,7 @@ def _api(world: World, a: Any) -> WmsApi:
         doors=doors,
         pace=Pace(each=a.each, speed=a.speed),
         mischief=mischief,
+        latency=Latency(each=a.delay, mebibyte=a.delay_mib, crowd=a.crowd, most=a.most),
     )
 
 

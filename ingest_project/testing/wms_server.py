@@ -34,7 +34,6 @@ class WmsServer:
         api: What is served.
         script: Which request to the API meets which fault (fault_scripts); tokens meet none.
         quota: Requests a second; 429 with Retry-After beyond it.
-        delay: Seconds that every request takes.
         timer: What the meter's seconds are counted with.
         clock: The Date header's; without it the machine's.
     """
@@ -45,7 +44,6 @@ class WmsServer:
         *,
         script: Script = WELL_BEHAVED,
         quota: RequestQuota | None = None,
-        delay: float = 0.0,
         timer: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -55,7 +53,7 @@ class WmsServer:
             script=script,
             credentials=None,
             clock=clock,
-            delay=delay,
+            delay=0.0,
             quota=None,
             request_quota=quota,
             timer=timer,
