@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingest_project.cli_plan_api import entities_of, plan_entities
 from ingest_project.core.errors import ConfigurationError, TargetMissing
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 @click.option("--exact", is_flag=True, help="Read large files whole, too.")
 @click.option("--entity", metavar="E", help="Whose files they are.  [default: messages]")
 @click.option("--keep-days", type=click.FloatRange(min=0), metavar="D", help="Days that objects stay in S3.")
+@click.option("--rows", type=click.IntRange(0), metavar="N", help="Of an API: rows of each entity, unasked.")
+@click.option("--openmetrics", is_flag=True, help="Of an API: print the plan's numbers as OpenMetrics text.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(
     paths: tuple[str, ...],
@@ -69,6 +72,8 @@ def plan(
     workers: int | None,
     exact: bool,
     entity: str | None,
+    rows: int | None,
+    openmetrics: bool,
     as_json: bool,
     **assumed: float | None,
 ) -> int:
@@ -76,6 +81,9 @@ def plan(
     DynamoDB.
 
     Reads each file, of a large one its beginning and spots, and a sample of its records; writes nothing.
+
+    In place of files, PATH may name entities of the warehouse API (wms.allocation): what reading them whole
+    would take, and whether the quota allows it by the deadline (else the exit status is 1).
     """
     from ingest_project.resources.deployments import load_settings, parse_key_schema
     from ingest_project.resources.knobs import knobs_of
@@ -84,6 +92,9 @@ def plan(
     from ingest_project.resources.prices import PRICES, QUOTAS, read_prices
 
     seconds = parse_duration(deadline) if deadline else None
+    if entities := entities_of(paths):
+        form = "openmetrics" if openmetrics else "json" if as_json else "text"
+        return plan_entities(entities, deadline=seconds, workers=workers, rows=rows, form=form)
     settings = load_settings()
     knobs = knobs_of(settings)
     knobs = replace(knobs, workers=workers or knobs.workers)

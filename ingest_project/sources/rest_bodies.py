@@ -46,8 +46,13 @@ _REFUSAL = msgspec.json.Decoder(_Refusal)
 
 
 def listing(body: bytes) -> Listing:
-    """Raises ValueError: cut off, no JSON, or not a page of rows with ids."""
-    return _LISTING.decode(body)
+    """Raises ValueError: cut off, no JSON, not a page of rows with ids, or without rows though it speaks of
+    some: taken for the end, it would lose the rest."""
+    found = _LISTING.decode(body)
+    if not found.results and (found.next_page or found.result_count):
+        more = "a next page" if found.next_page else f"result_count {found.result_count}"
+        raise ValueError(f"no rows, but {more}")
+    return found
 
 
 def explain(answer: Answer) -> str:

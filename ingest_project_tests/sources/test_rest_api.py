@@ -169,6 +169,8 @@ BROKEN_BODIES = [
     b'{"results": [{"id": "five"}]}',
     b'{"results": [{"mod_ts": "2026-07-03T10:15:00Z"}]}',
     b'{"results": {}}',
+    b'{"results": [], "next_page": "https://wms.example/"}',
+    b'{"results": [], "result_count": 5}',
     b"[]",
 ]
 
