@@ -8,14 +8,14 @@ from ingest_project.resources.clients import IngestResource, PlanReader
 
 
 class DynamoDBIOManager(dg.ConfigurableIOManager):
-    """Stores what the stage ``table`` returns: the published parts of its chunks, each into the target it is
-    bound for."""
+    """Stores what the stages ``table``, ``current`` and ``history`` return: the published parts of its
+    chunks, each into the target it is bound for."""
 
     ingest: dg.ResourceDependency[IngestResource]
 
     def handle_output(self, context: dg.OutputContext, obj: StageWork) -> None:
         with self.ingest.crew(obj.spec, obj.owner) as crew:
-            drain(context, crew, "table", obj)
+            drain(context, crew, obj)
 
     def load_input(self, context: dg.InputContext) -> PlanReader:
         return PlanReader(ingest=self.ingest, entity=entity_of(context.asset_key))

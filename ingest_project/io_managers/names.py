@@ -9,7 +9,12 @@ from ingest_project.core.entity import EntitySpec
 
 def asset_key(spec: EntitySpec, stage: str) -> dg.AssetKey:
     """``wms.order_hdr`` and ``validated`` -> ``wms/order_hdr/records``, as the entity names its stages."""
-    return dg.AssetKey([*spec.name.split("."), spec.stage_names.get(stage, stage)])
+    return dg.AssetKey([*spec.name.split("."), name_of(spec, stage)])
+
+
+def name_of(spec: EntitySpec, stage: str) -> str:
+    """The stage as its entity calls it."""
+    return spec.stage_names.get(stage, stage)
 
 
 def entity_of(key: dg.AssetKey) -> str:

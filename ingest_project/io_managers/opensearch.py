@@ -15,7 +15,7 @@ class OpenSearchIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: StageWork) -> None:
         with self.ingest.crew(obj.spec, obj.owner) as crew:
-            drain(context, crew, "index", obj)
+            drain(context, crew, obj)
 
     def load_input(self, context: dg.InputContext) -> PlanReader:
         return PlanReader(ingest=self.ingest, entity=entity_of(context.asset_key))

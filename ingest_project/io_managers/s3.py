@@ -26,7 +26,7 @@ class S3IOManager(dg.ConfigurableIOManager):
             self._write_plan(obj)
             return
         with self.ingest.crew(obj.spec, obj.owner) as crew:
-            drain(context, crew, "validated", obj)
+            drain(context, crew, obj)
 
     def _write_plan(self, plan: ChunkPlan) -> None:
         """Replace the date's plan. No file leaves a plan: if one would, another planning came between."""

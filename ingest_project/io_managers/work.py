@@ -36,6 +36,7 @@ class StageWork:
     storing.
 
     Attributes:
+        stage: Of the ledger, whatever its asset is called.
         plan_of: Date -> plan, read when needed.
         owner: Who claims the chunks. A re-executed run bears the name of its first attempt, so that it need
             not wait
@@ -46,6 +47,7 @@ class StageWork:
     """
 
     spec: EntitySpec
+    stage: str
     plan_of: Callable[[str], ChunkPlan]
     owner: str
     report: Callable[..., None]
@@ -56,15 +58,15 @@ class StageWork:
         return {(day, slot): plans[day].in_slot(slot) for day, slot in slots}
 
 
-def drain(context: dg.OutputContext, crew: Crew, stage: str, work: StageWork) -> None:
-    """Run all chunks of the run's partitions through ``stage``; each slot succeeds or fails by itself.
+def drain(context: dg.OutputContext, crew: Crew, work: StageWork) -> None:
+    """Run all chunks of the run's partitions through the stage; each slot succeeds or fails by itself.
 
     Raises:
         dg.Failure: When a slot failed for a permanent cause; the good slots are materialized by then.
         dg.RetryRequested: When slots stopped for transient causes only.
     """
     slots = sorted(parse_cell(key) for key in context.asset_partition_keys)
-    chunks = work.chunks(slots)
+    stage, chunks = work.stage, work.chunks(slots)
     crew.listen(context.log.warning)
     live = LiveReporter(context.log.info, stage, sum(c.records for group in chunks.values() for c in group))
     with LiveSlots(context.log_event) as shown:

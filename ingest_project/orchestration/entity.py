@@ -86,7 +86,11 @@ def build_stage(spec: EntitySpec, stage: str, grid: Grid) -> dg.AssetsDefinition
     )
     def asset(context: dg.AssetExecutionContext, plans: PlanReader) -> StageWork:
         return StageWork(
-            spec=spec, plan_of=plans.of, owner=owner_of(context.run), report=context.add_asset_metadata
+            spec=spec,
+            stage=stage,
+            plan_of=plans.of,
+            owner=owner_of(context.run),
+            report=context.add_asset_metadata,
         )
 
     return asset

@@ -18,6 +18,7 @@ from ingest_project.resources.engine import Engine
 from ingest_project.sinks.parts import ObjectPartStore
 from ingest_project.sinks.plans import PlanStore
 
+VALIDATED = "validated"
 SAMPLE_CHUNKS, SAMPLE_LINES = 8, 25
 """A read-back takes at most so many chunks of a date and so many records of each."""
 
@@ -76,7 +77,7 @@ class Audit:
         """Dates that have a plan, ascending."""
         return self._plans.dates(self._engine.spec.name)
 
-    def validated_border(self, scope: Scope) -> Border:
+    def _validated(self, scope: Scope) -> Border:
         """planned = validated + rejected."""
         chunks = self._chunks(scope)
         planned = sum(chunk.records for chunk in chunks)
@@ -87,13 +88,10 @@ class Audit:
             text += f"; {len(gone)} published parts are gone: {', '.join(gone[:3])}"
         return Border(date=scope.date, left=planned, right=good + refused, text=text, whole=not gone)
 
-    def table_border(self, scope: Scope) -> Border:
-        """validated = written + superseded + unchanged + rejected, for the table."""
-        return self._delivered("table", scope)
-
-    def index_border(self, scope: Scope) -> Border:
-        """validated = written + superseded + unchanged + rejected, for the index."""
-        return self._delivered("index", scope)
+    def border(self, stage: str, scope: Scope) -> Border:
+        """Both sides of a stage: planned = validated + rejected; of a destination validated = written +
+        superseded + unchanged + rejected."""
+        return self._validated(scope) if stage == VALIDATED else self._delivered(stage, scope)
 
     def totals(self, stage: str, scope: Scope) -> Counts:
         """What the ledger has of a stage, for the chunks of the plan."""

@@ -26,6 +26,7 @@ from ingest_project.resources.replaying.report import ReplayReport
 from ingest_project.resources.replaying.work import ReplayOptions, replay
 from ingest_project.resources.replaying.worlds import Worlds
 from ingest_project.resources.verdicts import DateView
+from ingest_project.resources.visits import Visit
 from ingest_project.sinks.plans import PlanStore
 from ingest_project.sources.dumps import list_files
 from ingest_project.sources.inbox import Inbox
@@ -79,6 +80,10 @@ class IngestResource(dg.ConfigurableResource[Any]):
     def crew(self, spec: EntitySpec, owner: str) -> Crew:
         """A new crew of as many processes as the knobs say; use it as a context manager."""
         return Crew(self.assembly(spec, owner))
+
+    def visit(self, spec: EntitySpec, owner: str) -> Visit:
+        """Begins and reads syncs of the entity; use it as a context manager."""
+        return Visit(spec, self.settings(), owner)
 
     def view(self, spec: EntitySpec, day: str) -> DateView:
         """One date's plan and what the ledger has of it."""
