@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from ingest_project.core.paging import MOST_ROWS, Page, PagedApi
@@ -71,7 +72,7 @@ class Comparison:
             if theirs == ours:
                 continue
             if ours <= self._page_rows:
-                yield await self._listed(low, high)
+                yield await self._listed(low, high, theirs)
                 continue
             middle = self._known.nth(self._entity, low, ours // 2)
             if middle is None:
@@ -84,15 +85,22 @@ class Comparison:
         self.counts += 1
         return await self._api.count(self._resource, {"id__gte": str(low), "id__lt": str(high)})
 
-    async def _listed(self, low: int, high: int) -> Difference:
-        """The range id by id."""
+    async def _listed(self, low: int, high: int, count: int) -> Difference:
+        """The range id by id; ``count`` rows are expected."""
         whole = Slice(
             entity=self._entity, date="", sync=0, number=0, slot=0, mode="", low=str(low), high=str(high)
         )
         theirs: set[int] = set()
-        async for page, _ in descending(self._api, self._resource, whole, Bookmark(), fields="id"):
-            self.lists += 1
-            theirs.update(row.id for row in page.rows)
+        if count > 0:
+            async with aclosing(
+                descending(self._api, self._resource, whole, Bookmark(), fields="id")
+            ) as pages:
+                async for page, _ in pages:
+                    self.lists += 1
+                    theirs.update(row.id for row in page.rows)
+                    # What stands behind them came meanwhile; what is not there is looked up once more.
+                    if len(theirs) >= count:
+                        break
         ours = set(self._known.ids(self._entity, low, high))
         gone = [one for some in _some(ours - theirs) for one in await self._gone(some)]
         missed = [await self._look(some) for some in _some(theirs - ours)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,12 +161,13 @@ class SliceReader:
         """Walk and land. What has come before an error lands before the error goes on."""
         most = self._limits.pages(course.claim.sync.rows)
         try:
-            async for page, bookmark in self._walk(course.claim):
-                await self._add(course, page.body, page.rows, bookmark)
-                full = course.draft.pages >= most or course.draft.stored >= self._limits.bytes
-                if full or self._clock() >= course.begun + self._limits.seconds:
-                    await self._land(course)
-                self._keep_time(course.claim.slice)
+            async with aclosing(self._walk(course.claim)) as walk:
+                async for page, bookmark in walk:
+                    await self._add(course, page.body, page.rows, bookmark)
+                    full = course.draft.pages >= most or course.draft.stored >= self._limits.bytes
+                    if full or self._clock() >= course.begun + self._limits.seconds:
+                        await self._land(course)
+                    self._keep_time(course.claim.slice)
         except LeaseLost:
             raise
         except (IngestError, OSError):
@@ -184,17 +186,18 @@ class SliceReader:
         comparison = Comparison(
             self._api, self._resource, self._ledger.known, entity, page_rows=self._limits.page_rows
         )
-        async for found in comparison.differences(claim.slice, claim.bookmark):
-            course.counts = comparison.counts
-            for page in found.missed:
-                await self._add(course, page.body, page.rows, found.bookmark)
-            if found.gone:
-                landed = await self._off(self._ledger.latest_moment, entity)
-                moment = latest(landed, claim.sync.until)
-                body = await tombstones(entity, found.gone, moment, self._last_values)
-                await self._add(course, body, [RowRef(one, "") for one in found.gone], found.bookmark)
-            await self._land(course, gone=found.gone, bookmark=found.bookmark)
-            self._keep_time(claim.slice)
+        async with aclosing(comparison.differences(claim.slice, claim.bookmark)) as differences:
+            async for found in differences:
+                course.counts = comparison.counts
+                for page in found.missed:
+                    await self._add(course, page.body, page.rows, found.bookmark)
+                if found.gone:
+                    landed = await self._off(self._ledger.latest_moment, entity)
+                    moment = latest(landed, claim.sync.until)
+                    body = await tombstones(entity, found.gone, moment, self._last_values)
+                    await self._add(course, body, [RowRef(one, "") for one in found.gone], found.bookmark)
+                await self._land(course, gone=found.gone, bookmark=found.bookmark)
+                self._keep_time(claim.slice)
 
     async def _add(
         self, course: _Course, body: bytes, rows: tuple[RowRef, ...] | list[RowRef], bookmark: Bookmark

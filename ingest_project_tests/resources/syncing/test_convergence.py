@@ -62,8 +62,9 @@ async def story(folder: Path, seed: int, size: Size) -> Story:
         deletes=0.1 * each_day,
         batch=3 * size.page,
         batch_every=7 * OVERLAP,
-        late=0.2,
-        late_most=0.4 * OVERLAP,
+        late=0.3,
+        # A commit this late by the clock that is most behind: just within the overlap.
+        late_most=OVERLAP - 150.0 - 20.0,
     )
     house = Warehouse(
         folder,
