@@ -25,17 +25,21 @@ DUMPS = "messages"
 
 
 def entity_spec(name: str = DUMPS) -> EntitySpec:
-    """The spec of the entity in ``entities/<name>``.
+    """The spec of the entity in ``entities/<name>``; of ``wms.order_hdr``, one of those in ``entities/wms``.
 
     Raises:
         ConfigurationError: There is no such entity.
     """
-    place = f"ingest_project.entities.{name}.spec"
+    folder, _, one_of_many = name.partition(".")
     try:
-        spec: EntitySpec = import_module(place).SPEC
+        module = import_module(f"ingest_project.entities.{folder}.spec")
+        specs: Sequence[EntitySpec] = module.SPECS if one_of_many else (module.SPEC,)
     except (ModuleNotFoundError, AttributeError) as error:
         raise ConfigurationError(f"there is no entity {name!r}") from error
-    return spec
+    for spec in specs:
+        if spec.name == name:
+            return spec
+    raise ConfigurationError(f"there is no entity {name!r}: there are {', '.join(one.name for one in specs)}")
 
 
 def own_key(spec: EntitySpec, options: ImportOptions) -> ImportOptions:
