@@ -179,7 +179,7 @@ class WmsApi:
 
     def _list(self, name: str, base: str, text: str) -> Reply:
         number, self.pages = self.pages, self.pages + 1
-        query = self._query(name, text)
+        query = self.mischief.adapted(self._query(name, text), number)
         self.asked["count" if query.size == 1 else "list"] += 1
         world, found = self.world, self.world[name]
         renderer = world.renderer(name, base)

@@ -16,7 +16,7 @@ from ingest_project.testing.wms_api import Latency, Pace, WmsApi
 from ingest_project.testing.wms_churn import Churn, Habit, SchemaChange
 from ingest_project.testing.wms_doors import Doors
 from ingest_project.testing.wms_fields import ENTITIES
-from ingest_project.testing.wms_mischief import MISCHIEF, Mischief, pages_at_random
+from ingest_project.testing.wms_mischief import MISCHIEF, UNUSUAL, Mischief, pages_at_random
 from ingest_project.testing.wms_query import Habits
 from ingest_project.testing.wms_server import WmsServer
 from ingest_project.testing.wms_world import World
@@ -103,7 +103,9 @@ def _add_troubles(group: Any) -> None:
     group.add_argument("--most", type=int, default=0, help="requests under way; 503 beyond them")
     group.add_argument("--share", type=float, default=0.2, help="share of the requests that meet a fault")
     group.add_argument("--faults", type=named_faults, default=[], metavar="NAME,NAME", help=", ".join(NAMED))
-    group.add_argument("--pages", type=_mischief, default=(), metavar="NAME,NAME", help=", ".join(MISCHIEF))
+    group.add_argument(
+        "--pages", type=_mischief, default=(), metavar="NAME,NAME", help=", ".join((*MISCHIEF, *UNUSUAL))
+    )
     group.add_argument("--pages-share", type=float, default=0.05, help="share of the pages that are wrong")
 
 
@@ -200,9 +202,10 @@ def _change(text: str) -> SchemaChange:
 
 def _mischief(text: str) -> tuple[str, ...]:
     names = _words(text)
-    unknown = sorted(set(names) - set(MISCHIEF))
+    known = (*MISCHIEF, *UNUSUAL)
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(MISCHIEF)}")
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
     return names
 
 

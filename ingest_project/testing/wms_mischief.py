@@ -9,9 +9,11 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ingest_project.testing.wms_filters import Filters
 from ingest_project.testing.wms_paging import Page
+from ingest_project.testing.wms_query import SEQUENCED, Query
 
-REPEATED, ENDLESS, UNORDERED, DOUBLED, GAPPED, TORN, BARE = (
+REPEATED, ENDLESS, UNORDERED, DOUBLED, GAPPED, TORN, BARE, UNFILTERED = (
     "repeated",
     "endless",
     "unordered",
@@ -19,13 +21,20 @@ REPEATED, ENDLESS, UNORDERED, DOUBLED, GAPPED, TORN, BARE = (
     "gapped",
     "torn",
     "bare",
+    "unfiltered",
 )
-MISCHIEF = (REPEATED, ENDLESS, UNORDERED, DOUBLED, GAPPED, TORN, BARE)
+MISCHIEF = (REPEATED, ENDLESS, UNORDERED, DOUBLED, GAPPED, TORN, BARE, UNFILTERED)
 """What can be wrong with a page: the page before once more; next_page leads to itself; rows in reverse; a row
-twice; an empty page though more follow; JSON that ends in the middle; an object without results."""
+twice; an empty page though more follow; JSON that ends in the middle; an object without results; rows that
+the filters leave out, as if there were none."""
+
+SHORT = "short"
+UNUSUAL = (SHORT,)
+"""What is right and seldom: a page with fewer rows than it may have, though more follow. Only in sequenced
+mode: offsets need full pages."""
 
 PageScript = Callable[[int], str]
-"""Number of the list request (from 0) -> one of MISCHIEF, or nothing."""
+"""Number of the list request (from 0) -> one of MISCHIEF or UNUSUAL, or nothing."""
 
 
 def no_mischief(number: int) -> str:
@@ -60,6 +69,14 @@ class Mischief:
         self.script, self.met = script, dict[str, int]()
         self._last: dict[str, Page] = {}
 
+    def adapted(self, query: Query, number: int) -> Query:
+        """The query that is answered in place of the one that was asked."""
+        kind = self.script(number)
+        if kind == UNFILTERED:
+            return replace(query, filters=Filters())
+        short = kind == SHORT and query.mode == SEQUENCED
+        return replace(query, size=max(query.size // 2, 1)) if short else query
+
     def body(self, number: int, entity: str, page: Page, own_url: str) -> bytes:
         """The text that is sent in place of the page's own."""
         kind = self.script(number)
@@ -67,6 +84,8 @@ class Mischief:
         if not kind:
             return page.body()
         self.met[kind] = self.met.get(kind, 0) + 1
+        if kind in (UNFILTERED, SHORT):
+            return page.body()
         if kind == TORN:
             return page.body()[: max(len(page.body()) // 2, 1)]
         if kind == BARE:

@@ -44,7 +44,14 @@ class Page:
                 self.count,
                 self.number,
             )
-        return b'{%s%s,"results":[%s]}' % (counts, links, b",".join(self.rows))
+        head, tail = b'{%s%s,"results":[' % (counts, links), b"]}"
+        if not self.rows:
+            return head + tail
+        # One copy of the rows, which are megabytes.
+        rows = [*self.rows]
+        rows[0] = head + rows[0]
+        rows[-1] += tail
+        return b",".join(rows)
 
 
 def page_of(selection: Selection, query: Query, renderer: Renderer, url: str) -> Page:

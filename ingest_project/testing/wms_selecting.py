@@ -122,7 +122,7 @@ class Selection:
         if first.name == "id":
             if by_time * _FEW < by_id:
                 return iter(self._sorted(self._within(*spans), keys))
-            return self._fitting(self._table.by_id(*spans[0], down=first.down), *spans)
+            return self._fitting(self._table.by_id(*spans[0], down=first.down), ALL, spans[1])
         if by_id * _FEW < by_time or not self._only_ties():
             return iter(self._sorted(self._within(*spans), keys))
         return self._in_time(spans, keys)
@@ -133,7 +133,7 @@ class Selection:
             rows = group if len(group) == 1 else sorted(group, key=self._tie, reverse=bool(down))
             if down is not None and len(group) > 1:
                 rows = sorted(group, key=_id, reverse=down)
-            yield from self._fitting(iter(rows), *spans)
+            yield from self._fitting(iter(rows), spans[0], ALL)
 
     def _any_order(self) -> Iterator[Row]:
         return self._within(self._filters.ids, self._filters.modified)
@@ -146,8 +146,8 @@ class Selection:
             return self._fitting((row for row in found if row is not None), ids, modified)
         if table.count_modified(*modified) < table.count_ids(*ids):
             groups = table.by_modified(*modified, down=False)
-            return self._fitting((row for group in groups for row in group), ids, modified)
-        return self._fitting(table.by_id(*ids, down=False), ids, modified)
+            return self._fitting((row for group in groups for row in group), ids, ALL)
+        return self._fitting(table.by_id(*ids, down=False), ALL, modified)
 
     def _fitting(self, rows: Iterator[Row], ids: tuple[int, int], modified: tuple[int, int]) -> Iterator[Row]:
         if (ids, modified) != (ALL, ALL):

@@ -16,7 +16,7 @@ from ingest_project.testing.fault_quotas import RequestQuota
 from ingest_project.testing.fault_scripts import NAMED, Script, cut, damaged, error, in_order, page, reset
 from ingest_project.testing.wms_api import Latency, WmsApi
 from ingest_project.testing.wms_command import main, parser, server_of
-from ingest_project.testing.wms_mischief import MISCHIEF
+from ingest_project.testing.wms_mischief import MISCHIEF, UNUSUAL
 from ingest_project.testing.wms_running import RunningWms, Simulators
 from ingest_project.testing.wms_server import WELL_BEHAVED, WmsServer
 from ingest_project.testing.wms_world import World
@@ -204,7 +204,7 @@ def test_the_page_tells_of_every_option_every_mischief_and_every_door(
     }
     text = PAGE.read_text()
     assert [] == [option for option in sorted(options - {"--help"}) if f"`{option}" not in text]
-    assert [] == [name for name in MISCHIEF if f"`{name}`" not in text]
+    assert [] == [name for name in (*MISCHIEF, *UNUSUAL) if f"`{name}`" not in text]
     doors = ("state", "advance", "settle", "revoke", "field", "truth/", "insert/", "update/", "delete/")
     assert [] == [door for door in doors if f"/_wms/{door}" not in text]
     assert [] == [name for name in ("429", "503", "cut", "stalled", "html") if name not in NAMED]
