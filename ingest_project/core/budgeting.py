@@ -16,7 +16,8 @@ LEAST = 1 / 30
 """Requests a second that are left after any number of objections."""
 
 SLACK = 0.05
-"""Seconds by which a late turn is made up for; no turn comes earlier than its neighbours allow by more."""
+"""Seconds by which a turn may be taken late and the next one come in its time; who is later moves all that
+follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +77,17 @@ class SharedBudget(Protocol):
 
 def take(budget: Budget, now: float, quota: float, successes: int = 0) -> tuple[Budget, Turn]:
     """Give the next turn away (the generic cell rate algorithm, GCRA): turns are ``1 / rate`` apart, and what
-    was not used is not made up for beyond SLACK.
+    was not used is lost but for SLACK.
 
     Args:
         quota: Requests a second at most.
         successes: Since the last turn of the same process.
     """
     rate = min(quota, budget.rate + GROWTH * successes)
-    moment = max(now, budget.held, budget.turn - SLACK)
-    following = max(budget.turn, budget.held, now) + 1.0 / rate
-    taken = replace(budget, rate=rate, turn=following, taken=budget.taken + 1)
+    moment = max(now, budget.held, budget.turn)
+    late = moment - budget.turn
+    begin = budget.turn if late <= SLACK else moment
+    taken = replace(budget, rate=rate, turn=begin + 1.0 / rate, taken=budget.taken + 1)
     return taken, Turn(moment=moment, wait=moment - now, cut=budget.cut)
 
 

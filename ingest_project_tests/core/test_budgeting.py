@@ -43,7 +43,15 @@ def test_who_asks_all_the_time_gets_the_whole_quota(quota: float, count: int) ->
     for _ in range(count):
         budget, turn = take(budget, 1000.0, quota)
         turns.append(turn.moment)
-    assert turns[-1] - 1000.0 == pytest.approx(max(0.0, (count - 1) / quota - SLACK), abs=1e-6)
+    assert turns[-1] - 1000.0 == pytest.approx((count - 1) / quota, abs=1e-6)
+
+
+def test_a_late_turn_does_not_move_the_next_and_a_very_late_one_does() -> None:
+    budget, _ = take(Budget(rate=5.0), 1000.0, 5.0)
+    late, _ = take(budget, 1000.2 + SLACK / 2, 5.0)
+    assert late.turn == pytest.approx(1000.4)
+    idle, _ = take(budget, 1000.2 + 2 * SLACK, 5.0)
+    assert idle.turn == pytest.approx(1000.4 + 2 * SLACK)
 
 
 @given(quota=QUOTAS, steps=STEPS)
