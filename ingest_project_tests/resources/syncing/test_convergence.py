@@ -22,14 +22,15 @@ class Size:
 
     Attributes:
         each: Virtual seconds a request: the full sync must take longer than the overlap.
+        changes: Updates a virtual second.
         chance: Of a death at each step.
     """
 
     rows: int
     page: int
     each: float
+    changes: float
     chance: float
-    rounds: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +49,17 @@ class Story:
     changes: int
 
 
-SMALL = Size(rows=200, page=20, each=240.0, chance=0.03, rounds=1)
-LARGE = Size(rows=100_000, page=1250, each=45.0, chance=0.01)
+SMALL = Size(rows=200, page=20, each=240.0, changes=0.004, chance=0.03)
+LARGE = Size(rows=100_000, page=1250, each=45.0, changes=0.3, chance=0.01)
 
 
 async def story(folder: Path, seed: int, size: Size) -> Story:
     """A full sync and what follows, with deaths, over a warehouse at work."""
     rng = Random(seed)
-    each_day = size.rows / 86_400
     habit = Habit(
-        inserts=0.1 * each_day,
-        updates=1.5 * each_day,
-        deletes=0.1 * each_day,
+        inserts=0.1 * size.changes,
+        updates=size.changes,
+        deletes=0.1 * size.changes,
         batch=3 * size.page,
         batch_every=7 * OVERLAP,
         late=0.3,
@@ -78,7 +78,7 @@ async def story(folder: Path, seed: int, size: Size) -> Story:
     )
     deaths = await house.sync_through_deaths(FULL, rng, size.chance)
     briefs = losses(by_the_brief(house), house.truth())
-    for _ in range(size.rounds):
+    for _ in range(2):
         house.world.advance(rng.uniform(0, 7200))
         deaths += await house.sync_through_deaths(SINCE, rng, size.chance)
         deaths += await house.sync_through_deaths(DELETES, rng, size.chance)
