@@ -59,7 +59,7 @@ def a_changed_one() -> tuple[WmsApi, list[dict[str, Any]]]:
     return api, everything(api)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(st.data())
 def test_any_filters_and_ordering_give_what_all_rows_say(data: st.DataObject) -> None:
     api, every = a_changed_one()
@@ -88,7 +88,7 @@ def test_any_filters_and_ordering_give_what_all_rows_say(data: st.DataObject) ->
         assert (200, len(rows)) == (status, body["result_count"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(
     st.sampled_from(["", "id", "-id", "mod_ts", "-mod_ts", "mod_ts,id", "-mod_ts,id", "order_nbr"]),
     st.integers(4, 70),
