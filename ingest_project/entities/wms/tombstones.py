@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ingest_project.entities.wms.kinds import KEY, is_timestamp, is_whole, members
-from ingest_project.entities.wms.values import DELETED, DELETED_AT, NOTHING, VERSION
+from ingest_project.entities.wms.values import DELETED, DELETED_AT, VERSION, version_of
 from ingest_project.formats.json_tree import Node, Refused, decode_text, parse
 from ingest_project.formats.typed_values import typed_members
 
@@ -17,7 +17,8 @@ MARK = "__tombstone__"
 
 def tombstone(row: Mapping[str, bytes]) -> bytes:
     """The part line of a tombstone: the item with ``deleted``, ``deleted_ts`` and the odd version behind that
-    of its values. A row of which no values are known has the version 1.
+    moment, which is in the source's time and no earlier than any version of the row that was read. So rows
+    that are still on their way to the table lose against it, whether or not they are in the item.
 
     Raises:
         Refused: It is not what a tombstone must be.
@@ -42,7 +43,7 @@ def _line(digits: bytes, mark: bytes) -> bytes:
         item = {}
     if not isinstance(item, dict) or item.get(KEY, own) != own:
         raise Refused("not the item of this row", "item")
-    version = _version_of(item.get(VERSION, NOTHING))
+    version = max(_version_of(item.get(VERSION)), version_of(decode_text(moment)))
     for name in (KEY, VERSION, DELETED, DELETED_AT):
         item.pop(name, None)
     kept = [
@@ -55,9 +56,10 @@ def _line(digits: bytes, mark: bytes) -> bytes:
     return b'{"Item":{%b}}' % b",".join(kept)
 
 
-def _version_of(value: Node) -> int:
+def _version_of(value: Node | None) -> int:
+    """The version of the last values; 0 where there are none."""
     text = value.get("N", b"") if isinstance(value, dict) else b""
     digits = text.strip(b'"') if isinstance(text, bytes) else b""
-    if value != NOTHING and not digits.isdigit():
+    if value is not None and not digits.isdigit():
         raise Refused("not a whole number", "item", VERSION)
     return int(digits or b"0")

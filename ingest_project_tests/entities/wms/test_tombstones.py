@@ -24,10 +24,10 @@ def item(raw: bytes) -> dict[str, Any]:
     return found
 
 
-def test_a_tombstone_has_the_last_values_and_the_odd_version_behind_theirs() -> None:
+def test_a_tombstone_has_the_last_values_and_the_odd_version_behind_its_moment() -> None:
     last = item(text())
     gone = item(stone(item=last))
-    version = int(last["version"]["N"])
+    version = int(item(text(mod_ts=GONE))["version"]["N"])
     assert (
         last
         | {
@@ -37,8 +37,20 @@ def test_a_tombstone_has_the_last_values_and_the_odd_version_behind_theirs() -> 
         }
         == gone
     )
-    next_change = int(item(text(mod_ts="2025-07-03T10:15:00.000001-03:00"))["version"]["N"])
-    assert version < version + 1 < next_change
+    next_change = int(item(text(mod_ts="2026-01-02T03:04:05.000001+00:00"))["version"]["N"])
+    assert int(last["version"]["N"]) < version < version + 1 < next_change
+
+
+def test_a_row_on_its_way_to_the_table_loses_against_its_tombstone() -> None:
+    # The table has the values before the row's last change, or none.
+    on_its_way = int(item(text(mod_ts=GONE))["version"]["N"])
+    for raw in (stone(item=item(text())), stone()):
+        assert on_its_way < int(item(raw)["version"]["N"])
+
+
+def test_a_tombstone_is_never_older_than_the_values_it_has() -> None:
+    late = item(text(mod_ts="2026-01-02T03:05:00Z"))
+    assert int(late["version"]["N"]) + 1 == int(item(stone(item=late))["version"]["N"])
 
 
 def test_a_tombstone_of_a_tombstone_is_the_same() -> None:
@@ -50,7 +62,7 @@ def test_a_tombstone_of_a_tombstone_is_the_same() -> None:
 def test_a_row_of_which_no_values_are_known_has_a_tombstone_all_the_same(said: dict[str, Any]) -> None:
     assert {
         "id": {"N": "7"},
-        "version": {"N": "1"},
+        "version": {"N": "3534646090000001"},
         "deleted": {"BOOL": True},
         "deleted_ts": {"S": GONE},
     } == item(stone(7, **said))
