@@ -65,7 +65,8 @@ async def ascending(
             continue
         mark = Bookmark(last_id=end.id, last_mod_ts=end.mod_ts)
         yield page, mark
-        step = _Step.TIES if step is _Step.TIES else _Step.FROM
+        one_moment = page.rows[0].mod_ts == end.mod_ts
+        step = _Step.TIES if one_moment else _Step.FROM
 
 
 def _window(part: Slice, mark: Bookmark, step: _Step) -> dict[str, str]:

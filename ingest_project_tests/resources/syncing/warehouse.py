@@ -22,7 +22,7 @@ from ingest_project.ledgers.syncs import SyncLedger
 from ingest_project.resources.syncing.cutting import Grid
 from ingest_project.resources.syncing.landing import PageStore
 from ingest_project.resources.syncing.reader import LandingLimits
-from ingest_project.resources.syncing.syncer import Syncer, SyncSettings, quiet
+from ingest_project.resources.syncing.syncer import Syncer, SyncSettings
 from ingest_project.sources.rest_api import PagingRules, RestApi
 from ingest_project.testing.fault_messages import Call
 from ingest_project.testing.faults import Killed, Life
@@ -306,7 +306,8 @@ class Listener:
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int, int]] = []
+        self.stages: set[str] = set()
 
     def __call__(self, stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
-        quiet(stage, chunk, done, counts)
+        self.stages.add(stage)
         self.told.append((chunk.slot, done, chunk.records))
