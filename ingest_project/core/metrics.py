@@ -1,13 +1,9 @@
-"""Metrics as values, and as the two texts that others read: JSON and OpenMetrics.
-
-Nothing is measured here.
-"""
+"""Metrics as values, and as the OpenMetrics text that others read. Nothing is measured here."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from math import isfinite
@@ -38,21 +34,6 @@ class Metric:
             raise ValueError(f"metric {self.name} must end with _{self.unit}")
         if self.name.endswith("_total") or not all(map(_NAME.fullmatch, (self.name, *self.labels))):
             raise ValueError(f"not the name of a metric or a label: {self.name} {sorted(self.labels)}")
-
-
-def as_json(metrics: Iterable[Metric]) -> str:
-    """A list of objects with name, value, labels and unit; a value that is no number is null."""
-    rows = [
-        {
-            "name": metric.name,
-            "kind": metric.kind,
-            "value": metric.value if isfinite(metric.value) else None,
-            "unit": metric.unit,
-            "labels": dict(metric.labels),
-        }
-        for metric in metrics
-    ]
-    return json.dumps({"metrics": rows}, indent=2)
 
 
 def as_openmetrics(metrics: Sequence[Metric]) -> str:

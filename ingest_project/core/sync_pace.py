@@ -29,7 +29,7 @@ class ReadSoFar:
     """A sync at one moment.
 
     Attributes:
-        rows, bytes, requests, retries: Since ``seconds`` ago.
+        rows, bytes, requests: Since ``seconds`` ago; requests that brought a page.
         rows_left: None while nobody knows.
         cpu_seconds, peak_bytes: Of the process.
     """
@@ -40,7 +40,6 @@ class ReadSoFar:
     rows_left: int | None = None
     bytes: int = 0
     requests: int = 0
-    retries: int = 0
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
 
@@ -73,8 +72,7 @@ class ReadSoFar:
             _gauge("ingest_sync_memory_peak_bytes", self.peak_bytes, "Most memory in use", labels, "bytes"),
             _counter("ingest_sync_rows", self.rows, "Rows read", labels),
             _counter("ingest_sync_read_bytes", self.bytes, "Bytes of pages", labels, "bytes"),
-            _counter("ingest_sync_requests", self.requests, "Requests answered", labels),
-            _counter("ingest_sync_retries", self.retries, "Requests that had to be repeated", labels),
+            _counter("ingest_sync_requests", self.requests, "Requests that brought a page", labels),
         )
         if left is None:
             return known

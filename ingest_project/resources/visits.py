@@ -16,6 +16,7 @@ import msgspec
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import ConfigurationError, TargetMissing
 from ingest_project.core.landed import base_plan
+from ingest_project.core.model import Chunk, Counts
 from ingest_project.core.ports import Progress
 from ingest_project.core.syncing import DELETES, DONE, FULL, SINCE, SliceOutcome, Sync
 from ingest_project.ledgers.sql import SqlLedger
@@ -25,6 +26,7 @@ from ingest_project.resources.assembly import plan_store
 from ingest_project.resources.connect import dynamodb_api
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.engine import event_loop_factory, quiet
+from ingest_project.resources.sync_export import SyncExport
 from ingest_project.resources.syncing.cutting import Grid
 from ingest_project.resources.syncing.landing import page_store
 from ingest_project.resources.syncing.syncer import Syncer, SyncSettings
@@ -110,8 +112,16 @@ class Visit:
         left = {part.mode for part in open_ones if slots is None or part.slot in slots}
         if not left:
             return []
+        mine = [one for one in known if slots is None or one.slice.slot in slots]
+        folder = self._settings.home / "metrics"
         async with paged_api(self._settings, "full" if FULL in left else "since") as api:
-            return await self._syncer(api).read_slices(date, slots, progress)
+            with SyncExport(folder, self._spec.name, mine) as export:
+
+                def told(stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
+                    progress(stage, chunk, done, counts)
+                    export(stage, chunk, done, counts)
+
+                return await self._syncer(api).read_slices(date, slots, told)
 
     def _syncer(self, api: RestApi) -> Syncer:
         spec, access = self._spec, self._settings.wms

@@ -1,12 +1,10 @@
-"""Metrics as JSON and as OpenMetrics text."""
+"""Metrics as OpenMetrics text."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from ingest_project.core.metrics import Metric, as_json, as_openmetrics
+from ingest_project.core.metrics import Metric, as_openmetrics
 
 ROWS = Metric(name="ingest_rows", kind="counter", value=12, help="Rows", labels={"entity": "a"})
 LEFT = Metric(name="ingest_left_seconds", unit="seconds", value=1.5, help="Time left")
@@ -32,13 +30,6 @@ def test_labels_and_odd_numbers_are_written_as_the_format_wants() -> None:
     metrics = [Metric(name="x", value=value, help="", labels=odd) for value in (float("inf"), float("nan"))]
     lines = as_openmetrics(metrics).splitlines()
     assert lines[2:4] == [r'x{entity="a\"b\\c\nd"} +Inf', r'x{entity="a\"b\\c\nd"} NaN']
-
-
-def test_json_has_every_number_and_null_for_what_is_none() -> None:
-    endless = Metric(name="x", value=float("inf"), help="")
-    rows = json.loads(as_json([ROWS, endless]))["metrics"]
-    first = {"name": "ingest_rows", "kind": "counter", "value": 12, "unit": "", "labels": {"entity": "a"}}
-    assert (rows[0], rows[1]["value"]) == (first, None)
 
 
 @pytest.mark.parametrize("words", [{"name": "a b"}, {"name": "a_total"}, {"name": "a", "unit": "seconds"}])
