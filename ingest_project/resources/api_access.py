@@ -53,7 +53,7 @@ class ApiAccess:
     scope: str = ""
     filters: Mapping[str, str] = field(default_factory=dict)
     quota: float = 10.0
-    at_once: int = 8
+    at_once: int = 4
     page_size: int = MOST_ROWS
     page_mode: str = "sequenced"
     overlap_seconds: float = 1800.0

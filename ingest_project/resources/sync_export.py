@@ -47,7 +47,7 @@ class SyncExport:
         cpu: Callable[[], float] = cpu_seconds,
         peak: Callable[[], int] = peak_rss,
     ) -> None:
-        self._stem = folder / entity.replace("/", "_")
+        self._folder, self._name = folder, entity.replace("/", ".")
         self._entity = entity
         self._clock, self._wall, self._cpu, self._peak = clock, wall, cpu, peak
         chunks = {slice_chunk(one.slice).id: one for one in slices}
@@ -108,9 +108,9 @@ class SyncExport:
             "at": moment.isoformat(timespec="seconds"),
         }
         try:
-            self._stem.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self._stem.with_suffix(".json"), json.dumps(document, indent=2))
-            _replace(self._stem.with_suffix(".prom"), as_openmetrics(now.metrics()))
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _replace(self._folder / f"{self._name}.json", json.dumps(document, indent=2))
+            _replace(self._folder / f"{self._name}.prom", as_openmetrics(now.metrics()))
         except OSError:
             return
 

@@ -219,7 +219,12 @@ VARIABLES: tuple[Variable, ...] = (
             "",
             "Requests a second at most, over all entities, runs and processes that share the ledger.",
         ),
-        ("INGEST_WMS_AT_ONCE", "8", "", "Requests under way at most, for each process."),
+        (
+            "INGEST_WMS_AT_ONCE",
+            "4",
+            "",
+            "Requests under way at most, for each entity of a process; a page of wide rows takes 5 MB, twice.",
+        ),
         ("INGEST_WMS_PAGE_SIZE", "1250", "", "Rows a page, 1 to 1250."),
         (
             "INGEST_WMS_PAGE_MODE",

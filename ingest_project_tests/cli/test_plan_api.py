@@ -38,7 +38,7 @@ def test_a_plan_says_what_a_deadline_needs(api: Ingest) -> None:
     assert done.status == 0, done.err
     first, second, third = done.out.splitlines()
     assert first.startswith("allocation: 3,000 rows are 3 requests of 1,250 rows, about ")
-    assert "8 workers and a quota of 100 requests a second" in second
+    assert "4 workers and a quota of 100 requests a second" in second
     assert "3,000 rows in 24:00:00 need 0 rows/s" in third
     assert "feasible with 1 worker" in third
 

@@ -13,7 +13,7 @@ from ingest_project.testing.doubles_time import FakeClock
 
 def status(number: int, *, rows: int, read: int, state: str = OPEN) -> SliceStatus:
     part = Slice(
-        entity="wms/a", date="2026-07-01", sync=1, number=number, slot=0, mode="full", rows=rows, low="1"
+        entity="wms.a", date="2026-07-01", sync=1, number=number, slot=0, mode="full", rows=rows, low="1"
     )
     return SliceStatus(
         slice=part,
@@ -33,13 +33,13 @@ def status(number: int, *, rows: int, read: int, state: str = OPEN) -> SliceStat
 def export_of(folder: Path, clock: FakeClock) -> tuple[SyncExport, list[SliceStatus]]:
     slices = [status(0, rows=1000, read=400), status(1, rows=500, read=500, state=DONE)]
     export = SyncExport(
-        folder, "wms/a", slices, clock=clock, wall=lambda: 1e9, cpu=lambda: clock() / 4, peak=lambda: 64
+        folder, "wms.a", slices, clock=clock, wall=lambda: 1e9, cpu=lambda: clock() / 4, peak=lambda: 64
     )
     return export, slices
 
 
 def told(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "wms_a.json").read_text())
+    found: dict[str, object] = json.loads((folder / "wms.a.json").read_text())
     return found
 
 
@@ -68,9 +68,9 @@ def test_both_files_are_there_at_the_end_and_nothing_beside_them(tmp_path: Path)
         clock.advance(EVERY_SECONDS / 2)
         export(PAGES, slice_chunk(slices[0].slice), 1000, Counts(sent=1000, bytes=1, requests=10))
         assert list(tmp_path.iterdir()) == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["wms_a.json", "wms_a.prom"]
-    text = (tmp_path / "wms_a.prom").read_text()
-    assert 'ingest_sync_rows_total{entity="wms/a"} 600\n' in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["wms.a.json", "wms.a.prom"]
+    text = (tmp_path / "wms.a.prom").read_text()
+    assert 'ingest_sync_rows_total{entity="wms.a"} 600\n' in text
     assert text.endswith("# EOF\n")
 
 
