@@ -19,7 +19,7 @@ class Course:
     """How a date of an entity stands.
 
     Attributes:
-        reading: Slices are not through.
+        reading: Slices are not through, and nobody reads them.
         waiting: Something landed, and was not offered to every stage.
         mark: Changes with every progress.
     """

@@ -13,7 +13,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.restarting import DELIVER, READ, Course, RunFact, due
-from ingest_project.core.syncing import DELETES, DONE, FULL, SINCE
+from ingest_project.core.syncing import DELETES, DONE, FULL, READING, SINCE
 from ingest_project.io_managers.names import asset_key, word_of
 from ingest_project.orchestration.partitions import range_tags
 from ingest_project.orchestration.sensors import UNFINISHED_RETRY
@@ -34,9 +34,11 @@ def course_of(spec: EntitySpec, ingest: IngestResource, day: str) -> Course:
     view = ingest.view(spec, day)
     states = {(row.chunk_id, row.stage): row.state for row in view.rows}
     wanted = [(chunk.id, stage) for chunk in view.plan.chunks for stage in view.stages]
+    # Somebody else reads, by hand perhaps: two that read at once would only be in each other's way.
+    busy = any(one.state == READING for one in slices)
     rows, sealed = sum(one.rows for one in slices), sum(state == "sealed" for state in states.values())
     return Course(
-        reading=any(one.state != DONE for one in slices),
+        reading=not busy and any(one.state != DONE for one in slices),
         waiting=any(states.get(work, "open") == "open" for work in wanted),
         mark=f"{len(slices)}.{sum(one.state == DONE for one in slices)}.{rows}.{sealed}",
     )
