@@ -111,8 +111,8 @@ class WarehouseAdmission:
         self._learn(row)
         return made
 
-    def _exact(self, row: Mapping[str, msgspec.Raw]) -> bytes:
-        """The part line of a row, value by value. Raises Refused."""
+    def _exact(self, row: Mapping[str, msgspec.Raw]) -> dict[str, bytes]:
+        """The attributes of a row, value by value. Raises Refused."""
         found: dict[str, bytes] = {}
         for name, raw in row.items():
             text = bytes(raw)
@@ -128,7 +128,7 @@ class WarehouseAdmission:
                 if extra not in row or extra == VERSION:
                     found[extra] = value
         _check_row(row)
-        return b'{"Item":{%b}}' % b",".join(name_text(name) + b":" + value for name, value in found.items())
+        return found
 
     def _members(self, name: str, text: bytes) -> list[Member]:
         kind = self._contract.kind(name, text)
@@ -148,12 +148,14 @@ class WarehouseAdmission:
         self._lessons -= 1
         self._last = self._layouts[names] = tuple((name, self._contract.first(name)) for name in names)
 
-    def _checked(self, line: bytes) -> Made:
-        """With the hash of its key. Raises Refused: DynamoDB does not take the key or the item's size."""
-        item = item_of(line)
-        if len(line) > SURELY_SMALL and (size := item_size(item)) > ITEM_BYTES:
+    def _checked(self, item: Mapping[str, bytes]) -> Made:
+        """The part line of typed attributes. Raises Refused: DynamoDB takes no such key, or no item so
+        large."""
+        key = {name: parse(item[name]) for name, _ in self._keys.parts if name in item}
+        line = b'{"Item":{%b}}' % b",".join(name_text(name) + b":" + value for name, value in item.items())
+        if len(line) > SURELY_SMALL and (size := item_size(item_of(line))) > ITEM_BYTES:
             raise Refused(f"the item has {size} bytes, at most {ITEM_BYTES} are allowed")
-        return Made(line, key_hash(key_of(item, self._keys, typed=True)))
+        return Made(line, key_hash(key_of(key, self._keys, typed=True)))
 
 
 def _filled(template: RowTemplate, compact: bytes) -> Made | None:

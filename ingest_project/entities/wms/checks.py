@@ -192,10 +192,20 @@ def build_standing_job(specs: Sequence[EntitySpec]) -> dg.Definitions:
         executor_def=dg.in_process_executor,
         description="Freshness and fields of all entities of the warehouse.",
     )
-    schedule = dg.ScheduleDefinition(
-        name="wms_standing_checks_half_hourly", job=job, cron_schedule="*/30 * * * *"
+
+    @dg.schedule(
+        name="wms_standing_checks_schedule",
+        cron_schedule="*/30 * * * *",
+        job=job,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Looks at freshness and fields where there is a warehouse to mirror.",
     )
-    return dg.Definitions(jobs=[job], schedules=[schedule])
+    def half_hourly(ingest: IngestResource) -> dg.SkipReason | dg.RunRequest:
+        if not ingest.settings().wms.url:
+            return dg.SkipReason("INGEST_WMS_URL is not set")
+        return dg.RunRequest()
+
+    return dg.Definitions(jobs=[job], schedules=[half_hourly])
 
 
 def _standing_keys(spec: EntitySpec) -> list[dg.AssetCheckKey]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ingest_project.entities.wms.kinds import KEY, is_timestamp, is_whole, members
-from ingest_project.entities.wms.values import DELETED, DELETED_AT, VERSION, version_of
+from ingest_project.entities.wms.values import DELETED, DELETED_AT, RESERVED, VERSION, version_of
 from ingest_project.formats.json_tree import Node, Refused, decode_text, parse
-from ingest_project.formats.typed_values import typed_members
+from ingest_project.formats.typed_values import typed_text
 
 MARK = "__tombstone__"
 
 
-def tombstone(row: Mapping[str, bytes]) -> bytes:
-    """The part line of a tombstone: the item with ``deleted``, ``deleted_ts`` and the odd version behind that
-    moment, which is in the source's time and no earlier than any version of the row that was read. So rows
-    that are still on their way to the table lose against it, whether or not they are in the item.
+def tombstone(row: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The attributes of a tombstone, typed: those of the item with ``deleted``, ``deleted_ts`` and a version.
+
+    That is the odd one behind the moment, which is in the source's time and no earlier than any version of
+    the row that was read. So rows that are still on their way to the table lose against it.
 
     Raises:
         Refused: It is not what a tombstone must be.
@@ -27,12 +28,12 @@ def tombstone(row: Mapping[str, bytes]) -> bytes:
     if not is_whole(digits):
         raise Refused("not the id of a row", KEY)
     try:
-        return _line(digits, row[MARK])
+        return _attributes(digits, row[MARK])
     except Refused as refused:
         raise refused.under(MARK) from None
 
 
-def _line(digits: bytes, mark: bytes) -> bytes:
+def _attributes(digits: bytes, mark: bytes) -> dict[str, bytes]:
     said = {name: bytes(value) for name, value in members(mark).items()} if mark.startswith(b"{") else {}
     moment = said.get(DELETED_AT, b"")
     if not moment.startswith(b'"') or not is_timestamp(decode_text(moment)):
@@ -44,16 +45,21 @@ def _line(digits: bytes, mark: bytes) -> bytes:
     if not isinstance(item, dict) or item.get(KEY, own) != own:
         raise Refused("not the item of this row", "item")
     version = max(_version_of(item.get(VERSION)), version_of(decode_text(moment)))
-    for name in (KEY, VERSION, DELETED, DELETED_AT):
-        item.pop(name, None)
-    kept = [
-        b'"%b":{"N":"%b"}' % (KEY.encode(), digits),
-        *typed_members(item),
-        b'"%b":{"N":"%d"}' % (VERSION.encode(), version | 1),
-        b'"%b":{"BOOL":true}' % DELETED.encode(),
-        b'"%b":{"S":%b}' % (DELETED_AT.encode(), moment),
-    ]
-    return b'{"Item":{%b}}' % b",".join(kept)
+    kept = {name: value for name, value in item.items() if name not in (KEY, *RESERVED)}
+    return {
+        KEY: b'{"N":"%b"}' % digits,
+        **{name: _typed(name, value) for name, value in kept.items()},
+        VERSION: b'{"N":"%d"}' % (version | 1),
+        DELETED: b'{"BOOL":true}',
+        DELETED_AT: b'{"S":%b}' % moment,
+    }
+
+
+def _typed(name: str, value: Node) -> bytes:
+    try:
+        return typed_text(value)
+    except Refused as refused:
+        raise refused.under(name) from None
 
 
 def _version_of(value: Node | None) -> int:
