@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ingest_project.core.errors import PermanentFailure
+from ingest_project.core.errors import PermanentFailure, TransientFailure
 from ingest_project.core.model import Chunk, Counts
 from ingest_project.core.paging import PagedApi, instant
 from ingest_project.core.ports import Clock, Progress
@@ -45,6 +46,9 @@ from ingest_project.resources.syncing.cutting import (
 )
 from ingest_project.resources.syncing.landing import PageStore
 from ingest_project.resources.syncing.reader import LandingLimits, Offload, SliceReader
+
+TURNS = (SINCE, FULL, DELETES)
+"""What is short and eagerly waited for goes first; deletions want nothing else at work."""
 
 RENEWALS = 3
 """Times a lease is renewed before it would be over."""
@@ -135,7 +139,7 @@ class Syncer:
     async def read_slices(
         self, date: str, slots: Collection[int] | None = None, progress: Progress = quiet
     ) -> list[SliceOutcome]:
-        """Read what is open or failed in these slots of a date (None: in all), pages before deletions.
+        """Read what is open or failed in these slots of a date (None: in all), what changed lately first.
 
         Outcomes are in the order of the slices. A slice that fails keeps no other from its turn. Progress is
         told after every landing, in rows: see core.syncing.slice_chunk.
@@ -148,11 +152,11 @@ class Syncer:
         return await self.read(wanted, progress)
 
     async def read(self, parts: Sequence[SliceStatus], progress: Progress = quiet) -> list[SliceOutcome]:
-        """Read these slices: those of each mode together, deletions last."""
+        """Read these slices: those of each mode together, in turn."""
         found: dict[Slice, SliceOutcome] = {}
         keeper = asyncio.create_task(self._keep())
         try:
-            for mode in MODES:
+            for mode in TURNS:
                 some = [one.slice for one in parts if one.slice.mode == mode]
                 if some:
                     found.update(zip(some, await self._abreast(mode, some, progress), strict=True))
@@ -254,5 +258,6 @@ class Syncer:
         lease = self._settings.landing.lease
         while True:
             await asyncio.sleep(lease / RENEWALS)
-            if self._held:
+            # A database that does not answer now may answer in time for the next round.
+            with suppress(TransientFailure):
                 await self._off(self._ledger.renew, list(self._held.values()), lease=lease)

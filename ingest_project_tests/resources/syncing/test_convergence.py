@@ -112,7 +112,7 @@ async def test_syncs_converge_whatever_happens_meanwhile(tmp_path: Path, seed: i
     assert found.briefs.total > 0
 
 
-# Twenty of these were looked at for the record: range(100, 120).
+# Two of twenty; range(100, 120) are the others.
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 102))
 async def test_syncs_of_100_000_rows_converge(tmp_path: Path, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +15,12 @@ import pytest
 from ingest_project.core.errors import PermanentFailure, TransientFailure
 from ingest_project.core.paging import Page
 from ingest_project.core.syncing import DELETES, DONE, FAILED, FULL, OPEN, PAGES, SINCE, Sync, no_later_than
+from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.syncs import Piece
 from ingest_project.resources.syncing.cutting import Grid
 from ingest_project.resources.syncing.reader import BUSY, LandingLimits
 from ingest_project.resources.syncing.syncer import NothingToFollow
+from ingest_project.testing.doubles_time import FakeClock
 from ingest_project.testing.faults import Killed
 from ingest_project_tests.resources.syncing.warehouse import (
     DATE,
@@ -399,3 +402,27 @@ async def test_two_readers_share_a_sync_and_no_page_lands_twice(tmp_path: Path) 
     there = await second.read_slices(DATE)
     assert {one.state for one in [*here, *there]} == {DONE}
     assert sum(one.rows for one in house.landed()) == 500
+
+
+def test_changes_go_first_and_leases_are_renewed_while_a_request_takes_long(tmp_path: Path) -> None:
+    house, clock = Warehouse(tmp_path, rows=200), FakeClock()
+    house.ledger = SqlLedger(tmp_path / "ledger.db", clock=clock).syncs
+    whole, reading = house.api, list[str]()
+
+    class Slow(Broken):
+        async def page(self, entity: str, query: Mapping[str, str]) -> Page:
+            reading.append(query["ordering"])
+            await asyncio.sleep(1000)
+            found: Page = await whole.page(entity, query)
+            return found
+
+    async def story() -> set[str]:
+        syncer = house.syncer()
+        await syncer.plan_sync(FULL, DATE)
+        await syncer.plan_sync(SINCE, DATE)
+        house.api = Slow(whole, {})
+        return {one.state for one in await house.syncer(clock=clock).read_slices(DATE)}
+
+    assert clock.run(story()) == {DONE}
+    assert reading.index("-id") > len(reading) - 1 - reading[::-1].index("mod_ts,id")
+    assert delivered(house) == Losses(missing=0, stale=0, resurrected=0)
