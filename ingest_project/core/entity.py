@@ -4,8 +4,9 @@ behaviour."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ingest_project.core.errors import ConfigurationError
 from ingest_project.core.fields import FieldBook
 from ingest_project.core.indexing import BY_DEFAULT, IndexContract
 from ingest_project.core.layouts import Layout, Sheet
@@ -138,3 +139,18 @@ class EntitySpec:
             raise ValueError(f"{self.name}: across_dates {self.across_dates!r} is none of {ACROSS_DATES}")
         if (self.across_dates == VERSIONED) != bool(self.version):
             raise ValueError(f"{self.name}: a versioned entity, and no other, names its version attribute")
+
+
+def in_order_of_dates(spec: EntitySpec) -> EntitySpec:
+    """The entity as one whose newest date wins, whatever it is in daily use: for what is made of all dates at
+    once, beside the target in use.
+
+    Raises:
+        ConfigurationError: Its records have versions, and only a target that compares them finds the newest.
+    """
+    if spec.across_dates == VERSIONED:
+        raise ConfigurationError(
+            f"{spec.name} has versions of its own, which only its targets compare: delete the target and "
+            "materialize its asset for all dates; any order gives the same"
+        )
+    return replace(spec, across_dates="newer_only")

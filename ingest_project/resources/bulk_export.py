@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from random import Random
 
+from ingest_project.core.entity import in_order_of_dates
 from ingest_project.core.errors import ConfigurationError, CountLost, PermanentFailure, TransientFailure
 from ingest_project.core.model import Chunk
 from ingest_project.core.ranking import Ranked, ranked
@@ -125,7 +126,7 @@ class BulkExport:
         self._settings, self._table = assembly.settings, table
         self._options = options.placed(assembly.settings)
         # An import knows no order, so of all dates only the last record of a key may be in it.
-        spec = replace(assembly.spec, across_dates="newer_only")
+        spec = in_order_of_dates(assembly.spec)
         self._assembly = replace(assembly, spec=spec)
         self._chunks = tuple(sorted(chunks, key=lambda chunk: chunk.order))
         self._sleep, self._rng, self._watch = sleep, rng, watch

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ingest_project.core.entity import EntitySpec, rebuild_stage
+from ingest_project.core.entity import EntitySpec, in_order_of_dates, rebuild_stage
 from ingest_project.core.errors import PermanentFailure, TransientFailure
 from ingest_project.core.model import Chunk
 from ingest_project.core.outcomes import SEALED, ChunkOutcome
@@ -98,7 +98,7 @@ class Rebuilder:
         wall: Callable[[], float] = time.time,
     ) -> None:
         # The new index is to hold the newest of each key, as one clean load in order of dates leaves it.
-        self._spec = replace(spec, across_dates="newer_only")
+        self._spec = in_order_of_dates(spec)
         self._settings, self._table, self._options = settings, table, options
         self._log, self._wall = log, wall
         self._records = TableRecords(settings=settings, entity=spec.name, table=table)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest_project.core.entity import EntitySpec
-from ingest_project.core.errors import PermanentFailure
+from ingest_project.core.entity import EntitySpec, in_order_of_dates
+from ingest_project.core.errors import ConfigurationError, PermanentFailure
 from ingest_project.core.landed import base_of, base_plan, with_landed, without_landed
 from ingest_project.core.model import Chunk, ChunkPlan, KeySchema
 from ingest_project.core.planning import from_json, to_json
@@ -113,3 +113,8 @@ def test_a_version_is_named_by_versioned_entities_and_no_others(across: str, ver
             across_dates=across,
             version=version,
         )
+
+
+def test_what_orders_records_by_date_refuses_entities_whose_records_have_versions() -> None:
+    with pytest.raises(ConfigurationError, match=r"wms\.order_hdr has versions"):
+        in_order_of_dates(SPEC)
