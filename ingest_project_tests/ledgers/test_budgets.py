@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Iterator
 from itertools import pairwise
 from multiprocessing.connection import Connection
+from typing import Any
 
 import pytest
 
@@ -60,9 +61,11 @@ def test_each_api_has_a_budget_of_its_own(ledger_url: str, budget: LedgerBudget,
     other.close()
 
 
-def take_turns(url: str, answer: Connection) -> None:
+def take_turns(url: str, gate: Any, answer: Connection) -> None:
     """Body of one process: turn after turn, as fast as they are given."""
     budget = LedgerBudget(url, "wms", QUOTA)
+    budget.standing()
+    gate.wait()
     answer.send([budget.take(0).moment for _ in range(TURNS)])
     budget.close()
 
@@ -70,7 +73,8 @@ def take_turns(url: str, answer: Connection) -> None:
 def test_two_processes_together_keep_to_one_quota(ledger_url: str) -> None:
     """What two processes were given is as far apart as what one is: within 10 % of the quota over all."""
     ends = [SPAWN.Pipe(duplex=False) for _ in range(2)]
-    workers = [SPAWN.Process(target=take_turns, args=(ledger_url, send)) for _, send in ends]
+    gate = SPAWN.Barrier(2)
+    workers = [SPAWN.Process(target=take_turns, args=(ledger_url, gate, send)) for _, send in ends]
     for worker in workers:
         worker.start()
     moments = sorted(moment for receive, _ in ends for moment in receive.recv())
