@@ -176,8 +176,8 @@ class SliceReader:
         await self._land(course)
 
     def _walk(self, claim: SliceClaim) -> Walk:
-        walk = descending if claim.slice.mode == FULL else ascending
-        return walk(self._api, self._resource, claim.slice, claim.bookmark, claim.sync.page_mode)
+        place = (self._api, self._resource, claim.slice, claim.bookmark, claim.sync.page_mode)
+        return descending(*place) if claim.slice.mode == FULL else ascending(*place, claim.sync.until)
 
     async def _deletions(self, course: _Course) -> None:
         """Compare and land tombstones, and rows that were missed."""

@@ -1,7 +1,7 @@
 """Walks over a slice: page after page from its bookmark on, each by a query of its own.
 
 No page is found by its number or by a cursor: rows that come, go or change meanwhile would shift it. Every
-query starts behind the last row that was seen, and the walk ends at a page without rows. Stores nothing.
+query starts behind the last row that was seen; a walk ends at a page without rows. Stores nothing.
 """
 
 from __future__ import annotations
@@ -41,9 +41,12 @@ async def descending(
 
 
 async def ascending(
-    api: PagedApi, resource: str, part: Slice, bookmark: Bookmark, page_mode: str = ""
+    api: PagedApi, resource: str, part: Slice, bookmark: Bookmark, page_mode: str = "", until: str = ""
 ) -> Walk:
     """Rows of a time window by (mod_ts, id).
+
+    Beyond ``until`` the walk ends as soon as the source says that there is no next page: of a table that
+    changes faster than it is asked, no page is ever without rows, and what comes now is the next sync's.
 
     The next page begins at the last row's mod_ts again, not behind it, so that rows of the same moment are
     not passed over: usually one row is seen twice. Where a whole page has one moment, it goes on by id.
@@ -65,6 +68,8 @@ async def ascending(
             continue
         mark = Bookmark(last_id=end.id, last_mod_ts=end.mod_ts)
         yield page, mark
+        if step is not _Step.TIES and not page.next_page and _reached(end.mod_ts, until):
+            return
         one_moment = page.rows[0].mod_ts == end.mod_ts
         step = _Step.TIES if one_moment else _Step.FROM
 
@@ -80,6 +85,10 @@ def _window(part: Slice, mark: Bookmark, step: _Step) -> dict[str, str]:
 
 def _beyond(moment: str, row: int, mark: Bookmark) -> bool:
     return (instant(moment), row) > (instant(mark.last_mod_ts), mark.last_id or 0)
+
+
+def _reached(moment: str, until: str) -> bool:
+    return not until or instant(moment) >= instant(until)
 
 
 def _given(**values: str) -> dict[str, str]:

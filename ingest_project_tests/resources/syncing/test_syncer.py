@@ -22,6 +22,7 @@ from ingest_project.resources.syncing.reader import BUSY, LandingLimits
 from ingest_project.resources.syncing.syncer import NothingToFollow
 from ingest_project.testing.doubles_time import FakeClock
 from ingest_project.testing.faults import Killed
+from ingest_project.testing.wms_churn import Habit
 from ingest_project_tests.resources.syncing.warehouse import (
     DATE,
     ENTITY,
@@ -179,6 +180,17 @@ async def test_a_killed_since_goes_on_inside_a_moment(tmp_path: Path) -> None:
     (rest,) = await house.syncer().read_slices(DATE)
     assert (first.state, first.rows, rest.state) == (FAILED, 60, DONE)
     assert first.rows + rest.rows == 200
+    assert delivered(house) == Losses(missing=0, stale=0, resurrected=0)
+
+
+async def test_a_since_ends_although_rows_change_faster_than_they_are_asked_for(tmp_path: Path) -> None:
+    house = Warehouse(tmp_path, rows=200, each=60.0, habit=Habit(updates=0.1))
+    await house.sync(FULL)
+    before = len(house.caller.targets)
+    await house.sync(SINCE)
+    assert len(house.caller.targets) - before < 20
+    house.world.settle()
+    await house.sync(SINCE)
     assert delivered(house) == Losses(missing=0, stale=0, resurrected=0)
 
 
