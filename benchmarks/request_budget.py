@@ -1,4 +1,4 @@
-"""``python -m benchmarks.request_budget [--quota N]``: three entities in each of two processes share one quota.
+"""``python -m benchmarks.request_budget [--quota N]``: three entities in each of two processes, one quota.
 
 The simulated API counts the requests that come. Prints one JSON object; ``share`` is of the quota.
 """

@@ -223,7 +223,7 @@ VARIABLES: tuple[Variable, ...] = (
             "INGEST_WMS_AT_ONCE",
             "4",
             "",
-            "Requests under way at most, for each entity of a process; a page of wide rows takes 5 MB, twice.",
+            "Requests under way at most, for each entity of a process; a page of wide rows has 5 MB, twice.",
         ),
         ("INGEST_WMS_PAGE_SIZE", "1250", "", "Rows a page, 1 to 1250."),
         (
