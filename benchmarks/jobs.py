@@ -102,7 +102,7 @@ def dagster(scale: Scale, folder: Path) -> Iterator[Stage]:
         services = {"AWS_ENDPOINT_URL_DYNAMODB": server.url, "OPENSEARCH_URL": server.url}
         # Installed packages are compiled; an environment that forbids it has each start compile.
         compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
-        variables = {**found, **services, **compiled, "INGEST_PART_STORE": "local"}
+        variables = {**found, **services, **compiled, "INGEST_PART_STORE": "local", "INGEST_WORKERS": "1"}
         cli = {"url": server.url, "files": [f"s3://{bucket}/{key}"], "variables": variables}
         job = {"variables": variables, "home": folder / "home"}
         script = {"variables": variables, "bucket": bucket, "key": key, "items": scale.of(1_000, 3_000)}

@@ -136,7 +136,12 @@ VARIABLES: tuple[Variable, ...] = (
             "",
             "Files worked on at once: `ingest load`, the runs of Dagster and its pool `ingest_files`.",
         ),
-        ("INGEST_WORKERS", "1", "", "Processes over the chunks of a load, one chunk each at a time."),
+        (
+            "INGEST_WORKERS",
+            "auto",
+            "",
+            "Processes over a load's chunks; `auto`: one a core, if each has 256 MiB to do (docs/tuning.md).",
+        ),
         (
             "INGEST_MEMORY_BUDGET_MB",
             "1024",
@@ -273,6 +278,10 @@ class Reader:
         if value != int(value):
             raise ConfigurationError(f"{name} must be a whole number, not {self.text(name)!r}")
         return int(value)
+
+    def count_or_auto(self, name: str, low: int, high: int) -> int | None:
+        """None for ``auto``."""
+        return None if self.text(name) == "auto" else self.count(name, low, high)
 
     def choice(self, name: str, *words: str) -> str:
         if self.text(name) not in words:

@@ -46,6 +46,12 @@ def test_two_workers_take_half_the_time_where_there_are_two_chunks() -> None:
     assert 600 == seen(of(files=1, size=MIB), workers=2).seconds.likely
 
 
+def test_without_a_number_the_outlook_has_the_processes_that_the_load_will_get() -> None:
+    knobs = Knobs(in_flight=32, memory_bytes=32 * MIB, workers=None, cores=2)
+    assert 1 == outlook(of(), knobs, Assumptions(), QUOTAS).workers
+    assert 2 == outlook(of(size=64 * MIB), knobs, Assumptions(), QUOTAS).workers
+
+
 def test_the_deadline_says_how_many_workers_are_needed() -> None:
     found = seen(of(), told=True, deadline=300.0)
     assert (3, "within 0:05:00: 3 workers needed") == (found.workers_needed, found.deadline)

@@ -122,6 +122,7 @@ class _Call:
         self._started, self._owner = clock(), new_owner()
         self._cpu = Meter()
         self._notes: list[str] = []
+        self._processes = 0
         self._journey, self._meter = Journey(clock), StageMeter("", 0, None, clock)
         stages = ("table", "index") if self._wants_index() else ("table",)
         self._spec = replace(spec, name=LEDGER_NAME, destinations=stages)
@@ -194,6 +195,7 @@ class _Call:
                 for stage in (VALIDATED, *self._spec.destinations):
                     self._stage(stage, crew, accounts, self._chunks(stage, crew, accounts, mine))
                 self._notes += crew.engine.notes
+                self._processes = crew.processes
         elif accounts.plan.chunks:
             self._notes.append("Everything was loaded before; nothing was sent (--again loads it anew).")
         if accounts.through:
@@ -283,12 +285,11 @@ class _Call:
         return there
 
     def _report(self, files: tuple[FileReport, ...], items: int) -> ImportReport:
-        workers = min(self._knobs(None).workers, sum(file.chunks for file in files))
         return ImportReport(
             files=files,
             seconds=self._clock() - self._started,
             items=items,
-            peak_rss_bytes=peak_rss_with(workers if workers > 1 else 0),
+            peak_rss_bytes=peak_rss_with(self._processes),
             cpu_seconds=self._cpu.seconds,
             dry_run=self._options.dry_run,
             notes=tuple(self._notes),
