@@ -174,7 +174,7 @@ def peak_of_runs(pid: int) -> Callable[[], int]:
             return 0
         for process in family:
             try:
-                if _is_run(process):
+                if is_run(process):
                     largest = max(largest, process.memory_info().rss)
             except psutil.Error:
                 continue
@@ -183,7 +183,7 @@ def peak_of_runs(pid: int) -> Callable[[], int]:
     return measure
 
 
-def _is_run(process: psutil.Process) -> bool:
-    """Runs are children of the code server."""
+def is_run(process: psutil.Process) -> bool:
+    """Whether it is a run of Dagster's: these are children of the code server."""
     parent = process.parent()
     return parent is not None and "grpc" in " ".join(parent.cmdline())
