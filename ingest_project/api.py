@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from ingest_project.core.entity import EntitySpec
@@ -18,24 +19,43 @@ from ingest_project.resources.importing import (
     find_files,
     import_files,
 )
+from ingest_project.resources.importing.following import Follow
 from ingest_project.resources.importing.records import RecordsReport, RejectedRecord, load_records
 
+ENTITIES = "ingest_project.entities"
 DUMPS = "messages"
 """The entity whose contract takes any item: dumps of whatever table."""
 
 
 def entity_spec(name: str = DUMPS) -> EntitySpec:
-    """The spec of the entity in ``entities/<name>``.
+    """The spec of an entity: that of ``entities/<name>``, or one that a folder there has beside its own.
 
     Raises:
         ConfigurationError: There is no such entity.
     """
-    place = f"ingest_project.entities.{name}.spec"
+    return _found(name)[1]
+
+
+def follow_of(name: str) -> Follow | None:
+    """What the entity's folder does behind a load, in its module ``following``; None where there is none."""
     try:
-        spec: EntitySpec = import_module(place).SPEC
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise ConfigurationError(f"there is no entity {name!r}") from error
-    return spec
+        module = import_module(f"{ENTITIES}.{_found(name)[0]}.following")
+    except ModuleNotFoundError:
+        return None
+    follow: Follow = module.follow
+    return follow
+
+
+def _found(name: str) -> tuple[str, EntitySpec]:
+    """Folder and spec of an entity."""
+    folders = [module.name for module in iter_modules(import_module(ENTITIES).__path__)]
+    # The folder of that name first: no other one is imported for it.
+    for folder in sorted(folders, key=lambda one: one != name):
+        module = import_module(f"{ENTITIES}.{folder}.spec")
+        for spec in (module.SPEC, *getattr(module, "BESIDE", ())):
+            if spec.name == name:
+                return folder, spec
+    raise ConfigurationError(f"there is no entity {name!r}")
 
 
 def own_key(spec: EntitySpec, options: ImportOptions) -> ImportOptions:
@@ -108,7 +128,14 @@ def import_file(
     )
     files = find_files([path] if isinstance(path, str) else path, deployment, pattern)
     spec = entity_spec(entity)
-    return import_files(spec, files, own_key(spec, options), settings=deployment, watch=progress)
+    return import_files(
+        spec,
+        files,
+        own_key(spec, options),
+        settings=deployment,
+        watch=progress,
+        follow=follow_of(entity),
+    )
 
 
 def import_records(

@@ -19,7 +19,7 @@ from ingest_project.entities.dropship.book_checks import (
 )
 from ingest_project.entities.dropship.passes import PassReport, entity_of, generation
 from ingest_project.entities.dropship.posting import JOURNAL, ORDERS, SETTLEMENTS
-from ingest_project.entities.dropship.related import AFFILIATE_SPEC, INCOME_SPEC
+from ingest_project.entities.dropship.spec import BESIDE
 from ingest_project.entities.dropship.touched import SLOTS
 from ingest_project.io_managers.live import MIN_GAP_SECONDS
 from ingest_project.io_managers.work import RETRIES, RETRY_SECONDS
@@ -27,9 +27,6 @@ from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.orchestration.entity import owner_of
 from ingest_project.orchestration.partitions import daily_partitions
 from ingest_project.resources.clients import IngestResource, PlanReader
-
-RELATED = (INCOME_SPEC, AFFILIATE_SPEC)
-"""What comes beside the lines."""
 
 Work = Callable[[dg.AssetExecutionContext, IngestResource], PassReport]
 
@@ -78,7 +75,7 @@ def build_books(spec: EntitySpec) -> dg.AssetsDefinition:
 
 def build_settlements(spec: EntitySpec) -> dg.AssetsDefinition:
     """What was paid out, beside what the lines sold for."""
-    sources = [dg.AssetKey([one.name, "table"]) for one in RELATED]
+    sources = [dg.AssetKey([one.name, "table"]) for one in BESIDE]
     mapping = dg.MultiToSingleDimensionPartitionMapping("date")
     deps = [
         dg.AssetDep(dg.AssetKey([spec.name, ORDERS])),
@@ -156,8 +153,8 @@ def ripe(spec: EntitySpec, ledger: SqlLedger) -> dict[str, str]:
 def ripe_settlements(spec: EntitySpec, ledger: SqlLedger) -> dict[str, str]:
     """Date -> state of all that settlements are made of, for dates where it rests; none before the first
     payout or commission."""
-    names = (spec.name, *(one.name for one in RELATED))
-    paid = [row for one in RELATED for row in _table_rows(ledger, one.name)]
+    names = (spec.name, *(one.name for one in BESIDE))
+    paid = [row for one in BESIDE for row in _table_rows(ledger, one.name)]
     if not paid:
         return {}
     lines, orders = _table_rows(ledger, spec.name), list(ledger.status(entity_of(ORDERS)))

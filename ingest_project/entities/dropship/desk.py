@@ -62,6 +62,7 @@ class BookDesk:
     Attributes:
         owner: Who claims slots of the id spaces.
         create: Whether the tables of books may be made.
+        again: Names an attempt that does once more what was done before; empty: what was done is done.
     """
 
     spec: EntitySpec
@@ -71,6 +72,7 @@ class BookDesk:
     knobs: Knobs
     owner: str
     create: bool
+    again: str = ""
 
     def post(self, plan: ChunkPlan, progress: Progress | None = None) -> PassReport:
         """Make the books of the orders that the plan's loaded files touch. Raises as BookPass.run."""
@@ -81,8 +83,8 @@ class BookDesk:
                 def sink(lock: SlotLock) -> Sink:
                     return BookSink(shelf, lock, order_maker(shelf), ORDER_BOOKS)
 
-                ids = ids_of(self.parts, published(self.parts, chunks))
-                return await self._pass(ORDERS, sink, folder).run(plan.date, generation(rows), ids, progress)
+                ids, mark = ids_of(self.parts, published(self.parts, chunks)), generation(rows) + self.again
+                return await self._pass(ORDERS, sink, folder).run(plan.date, mark, ids, progress)
 
             return job
 
@@ -113,7 +115,7 @@ class BookDesk:
             def sink(lock: SlotLock) -> Sink:
                 return BookSink(shelf, lock, settlement_maker(shelf), (SETTLEMENTS,))
 
-            work, mark = self._pass(SETTLEMENTS, sink, folder), generation(rows, SETTLING)
+            work, mark = self._pass(SETTLEMENTS, sink, folder), generation(rows, SETTLING) + self.again
             return await work.run(day, mark, self._codes(plans), progress)
 
         return self._settlements(job, PassReport())
