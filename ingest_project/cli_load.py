@@ -64,8 +64,8 @@ def load(
     """Load dump files into a DynamoDB table and an OpenSearch index.
 
     --entity says what the files are: `messages` takes JSON dumps of any table, other entities their own files
-    (`dropship`: CSV exports), into tables whose keys are known. What an entity makes of its records, as orders of
-    lines, is made behind them.
+    (`dropship`: CSV exports), into tables whose keys are known. What an entity makes of its records, orders
+    of lines, is made behind them.
 
     PATH is a file, a folder or s3://bucket/prefix. A call that was interrupted or killed is continued by the
     same call; what is loaded already is not sent again.
