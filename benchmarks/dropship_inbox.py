@@ -188,6 +188,7 @@ def main() -> None:
         text = json.dumps(found, indent=1)
         print(text)
         if given.files == 100 and not found["wrong"]:
+            RESULTS.mkdir(exist_ok=True)
             (RESULTS / f"dropship-inbox-{given.target}.json").write_text(text + "\n")
         raise SystemExit(1 if found["wrong"] else 0)
 
