@@ -18,6 +18,7 @@ from ingest_project.cli_show import Bars, summary_table
 from ingest_project.core.errors import ConfigurationError, TargetMissing
 from ingest_project.resources.deployments import Settings, load_settings, parse_key_schema
 from ingest_project.resources.importing import ImportOptions, ImportReport, find_files, import_files
+from ingest_project.resources.process import spare_collector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Call:
 
 def run_load(call: Call) -> int:
     """Load; the exit status."""
+    spare_collector()
     entity = call.entity or DUMPS
     settings, spec, follow = call.settings(), entity_spec(entity), follow_of(entity)
     options = own_key(spec, call.options())

@@ -28,6 +28,7 @@ from ingest_project.core.queueing import size_of, smaller_first
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.assembly import Assembly
 from ingest_project.resources.engine import Engine, quiet
+from ingest_project.resources.process import spare_collector
 from ingest_project.resources.standings import Standing
 
 LISTEN_SECONDS = 0.25
@@ -140,6 +141,7 @@ def _start(assembly: Assembly, news: Queue[News], parent: int) -> None:
     _end_with(parent)
     _Worker.engine, _Worker.news = assembly.engine(), news
     _Worker.engine.memory.tell = news.put
+    spare_collector()
 
 
 def _attempt(stage: str, chunk: Chunk, standing: Standing | None) -> ChunkOutcome:
