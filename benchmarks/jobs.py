@@ -194,7 +194,6 @@ CLAIMS = (
         ),
         against=(Against(peer="10 MB", title="x 10 MB, memory", cost=lambda one: one.peak, gated=True),),
         prepare=memory,
-        short=True,
         rounds={"short": 1, "usual": 3, "full": 3},
     ),
     Claim(
@@ -214,7 +213,6 @@ CLAIMS = (
         columns=(SECONDS, *usual_columns("item")),
         against=times(LOAD, LOAD, clock=True, gated=True),
         prepare=dagster,
-        short=True,
         rounds={"short": 1, "usual": 3},
     ),
 )
