@@ -86,13 +86,13 @@ def outlook(
     assumed: Assumptions,
     quotas: Quotas,
     *,
-    told: bool = False,
+    bounds: tuple[float, float] = ASSUMED,
     deadline: float | None = None,
 ) -> Outlook:
     """What a load with these knobs would be like on this machine.
 
     Args:
-        told: The rate of the client in ``assumed`` was measured by the caller.
+        bounds: Between these parts of it lies the client's rate in ``assumed``.
         deadline: Seconds in which all must be done.
     """
     facts = facts_of(found, knobs)
@@ -100,7 +100,7 @@ def outlook(
     pace = _Pace(
         rows=found.rows,
         a_worker=assumed.items_per_second / facts.workers,
-        bounds=TOLD if told else ASSUMED,
+        bounds=bounds,
         service=ramp_seconds(units, start, quotas.table_write_units, quotas.on_demand_double_seconds),
     )
     needed, sentence = (None, "") if deadline is None else _kept(pace, deadline, facts.chunks)
