@@ -55,7 +55,7 @@ def null_sink() -> Iterator[str]:
 @pytest.fixture
 def variables(services: local.Stack, home: Path) -> Mapping[str, str]:
     """The environment of a call: the embedded servers, a state folder of its own."""
-    return {**services.variables, "INGEST_HOME": str(home), "INGEST_LEASE_SECONDS": "5"}
+    return {**services.variables, "INGEST_HOME": str(home), "INGEST_LEASE_SECONDS": "20"}
 
 
 @pytest.fixture
