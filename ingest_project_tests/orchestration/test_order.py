@@ -1,4 +1,4 @@
-"""Law 11 through Dagster: for one key the last record in order of date, file and place wins, whatever happens.
+"""Law 11 through Dagster: for one key the last record in order of date, file and place wins, come what may.
 
 The same keys stand inside one batch, in batches that are in flight together, in several chunks of a file, in
 several files of a day and on several days. Table and index are compared here with what the files alone say;
