@@ -29,7 +29,7 @@ class Scale:
         return usual if self.name == "usual" or full is None else full
 
 
-SHORT = Scale(name="short", rounds=3)
+SHORT = Scale(name="short", rounds=5)
 USUAL = Scale(name="usual", rounds=5)
 FULL = Scale(name="full", rounds=5)
 

@@ -98,19 +98,8 @@ class Import:
                 tell(stage, total.sent, time.perf_counter() - begun)
         if books:
             begun = time.perf_counter()
-            report = self.desk().post(self.plan)
+            report = desk_of(self.settings, self.ledger).post(self.plan)
             tell("orders", report.counts.sent, time.perf_counter() - begun)
-
-    def desk(self) -> BookDesk:
-        return BookDesk(
-            spec=self.spec,
-            settings=self.settings,
-            ledger=self.ledger,
-            parts=part_store(self.settings),
-            knobs=knobs_of(self.settings),
-            owner=OWNER,
-            create=True,
-        )
 
     def _assembly(self, plan: ChunkPlan) -> Assembly:
         return Assembly(
@@ -123,35 +112,55 @@ class Import:
         )
 
 
-def account(work: Import, fates: Sequence[RowFile]) -> list[str]:
-    """What is not as the list of samples says; prints each file that is no plain good one."""
-    rows = [row for row in work.ledger.status(work.spec.name) if row.date == DAY]
+def desk_of(settings: Settings, ledger: SqlLedger) -> BookDesk:
+    return BookDesk(
+        spec=SPEC,
+        settings=settings,
+        ledger=ledger,
+        parts=part_store(settings),
+        knobs=knobs_of(settings),
+        owner=OWNER,
+        create=True,
+    )
+
+
+def account(ledger: SqlLedger, refused: Mapping[str, str], fates: Sequence[RowFile]) -> list[str]:
+    """What is not as the list of samples says; prints each file that is no plain good one.
+
+    Args:
+        refused: URIs of files that were not planned, with the reason.
+    """
+    rows = [row for row in ledger.status(SPEC.name) if row.date == DAY]
     wrong = []
     for fate in fates:
         mine = [row for row in rows if row.uri.endswith(f"/{fate.name}")]
-        found = _counted(mine, "validated")
-        broken = any(row.state == "failed" for row in mine) or any(fate.name in uri for uri in work.refused)
-        if (found.sent, found.rejected, broken) != (fate.rows, fate.bad, fate.broken):
-            wrong.append(f"{fate}: {found.sent} read, {found.rejected} rejected, broken: {broken}")
-        table = _counted(mine, "table")
+        whys = [row.reason for row in mine if row.reason]
+        whys += [why for uri, why in refused.items() if uri.endswith(f"/{fate.name}")]
+        found = _summed(mine, "validated")
+        if (found.sent, found.rejected, bool(whys)) != (fate.rows, fate.bad, fate.broken):
+            wrong.append(f"{fate}: {found.sent} read, {found.rejected} rejected, {whys}")
+        table = _summed(mine, "table")
         if table.sent != fate.good or not table.balanced:
             wrong.append(f"{fate}: {table} in the table stage")
         if fate.kind != "good":
-            why = next((row.reason for row in mine if row.reason), "")
             print(
                 f"  {fate.name} {fate.kind}: {fate.rows:,} rows, {table.written:,} written, "
-                f"{table.superseded:,} superseded, {found.rejected:,} rejected {why}"
+                f"{table.superseded:,} superseded, {found.rejected:,} rejected {''.join(whys[:1])}"
             )
     return wrong
 
 
-def _counted(rows: Sequence[WorkStatus], stage: str) -> Counts:
+def _summed(rows: Sequence[WorkStatus], stage: str) -> Counts:
     return sum((row.counts for row in rows if row.stage == stage), start=Counts())
 
 
-def totals(work: Import) -> str:
-    rows = [row for row in work.ledger.status(work.spec.name) if row.date == DAY]
-    valid, table = _counted(rows, "validated"), _counted(rows, "table")
+def counted(ledger: SqlLedger, stage: str, entity: str = SPEC.name) -> Counts:
+    """Counts of a stage of the day."""
+    return _summed(ledger.status(entity, DAY), stage)
+
+
+def totals(ledger: SqlLedger) -> str:
+    valid, table = counted(ledger, "validated"), counted(ledger, "table")
     return (
         f"{valid.sent:,} rows read = {table.written:,} written + {table.superseded:,} superseded + "
         f"{valid.rejected + table.rejected:,} rejected, each with row, column and reason"
@@ -196,10 +205,10 @@ def report(work: Import, fates: Sequence[RowFile], *, books: bool) -> None:
         f"all: {seconds:,.1f} s, {time.process_time() - cpu:,.1f} s of CPU, {rows / seconds:,.0f} rows/s, "
         f"peak {peak_rss() / 2**20:,.0f} MB"
     )
-    wrong = account(work, fates)
-    print(totals(work))
+    wrong = account(work.ledger, work.refused, fates)
+    print(totals(work.ledger))
     if books:
-        for found in work.desk().audit(work.plan):
+        for found in desk_of(work.settings, work.ledger).audit(work.plan):
             print(
                 json.dumps(
                     {

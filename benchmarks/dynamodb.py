@@ -91,7 +91,7 @@ def claim(size: str, export: bool, delay: float, *, short: bool = False) -> Clai
 
 
 CLAIMS = tuple(
-    claim(size, export, delay, short=not delay and (size, export) != ("220b", True))
+    claim(size, export, delay, short=not delay and size == "1k")
     for delay in (0.0, LATENCY)
     for size in SIZES
     for export in (False, True)

@@ -123,7 +123,6 @@ def claim(shape: str) -> Claim:
             *times("pydynox", "pydynox"),
         ],
         prepare=partial(prepare, shape),
-        short=shape == "message",
     )
 
 

@@ -121,7 +121,6 @@ def claim(shape: str) -> Claim:
         columns=usual_columns("record"),
         against=[*times(PEER, "boto3", gated=True), *times(BODIES, "exact bodies")],
         prepare=partial(prepare, shape),
-        short=shape == "message",
     )
 
 

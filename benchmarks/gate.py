@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.claims import Claim
@@ -50,9 +50,17 @@ def read(path: Path = COMMITTED) -> dict[str, Ratios]:
     return found
 
 
-def write(ratios: Mapping[str, Ratios], path: Path = COMMITTED) -> None:
-    """Commit these beside what is known of other claims."""
-    known = read(path) if path.exists() else {}
+def least(runs: Sequence[Ratios]) -> Ratios:
+    """Of each ratio the least of the runs: other work on the machine costs a peer more, or less, than us."""
+    return {
+        row: {title: min(run[row][title] for run in runs) for title in ratios}
+        for row, ratios in runs[0].items()
+    }
+
+
+def write(ratios: Mapping[str, Ratios], kept: Collection[str], path: Path = COMMITTED) -> None:
+    """Commit these beside what is known of other claims, if their names are among ``kept``."""
+    known = {name: found for name, found in read(path).items() if name in kept} if path.exists() else {}
     rounded = {
         claim: {
             row: {title: float(f"{one:.3g}") for title, one in ones.items()} for row, ones in rows.items()

@@ -33,6 +33,7 @@ def described(key: str) -> bytes:
 
 
 TAKEN = b'{"UnprocessedItems":{}}'
+NOTHING = b'{"Items":[],"Count":0,"ScannedCount":0}'
 
 BRIEF = b'{"index":{"status":201}}'
 """A document's outcome when the request asks for status and error only; in full it is the next one."""
@@ -113,6 +114,8 @@ def answer(head: bytes, body: bytes, table: bytes) -> tuple[bytes, bytes, bool]:
         return b"application/json", b"%d" % NullService.received, False
     if b".DescribeTable" in head:
         return b"application/x-amz-json-1.0", table, False
+    if b".Query" in head:
+        return b"application/x-amz-json-1.0", NOTHING, False
     return b"application/x-amz-json-1.0", TAKEN, b".BatchWriteItem" in head
 
 

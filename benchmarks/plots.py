@@ -77,8 +77,18 @@ def bars(
         place.set_xlabel(label(claim))
         place.margins(x=0.2)
         if log:
-            place.set_xscale("log")
+            _logarithmic(place)
     return figure
+
+
+def _logarithmic(place: Any) -> None:
+    """Plain numbers at 1, 2 and 5 of each decade: usual labels would run into each other within one."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    place.set_xscale("log")
+    place.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    place.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    place.xaxis.set_minor_formatter(NullFormatter())
 
 
 def memory(kept: Kept) -> Any:

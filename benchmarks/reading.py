@@ -257,7 +257,7 @@ def claim(name: str, shape: Shape) -> Claim:
         columns=usual_columns("MB"),
         against=against,
         prepare=partial(prepare, name),
-        short=name in ("items", "nested"),
+        short=name == "items",
     )
 
 

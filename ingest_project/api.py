@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 from ingest_project.core.entity import EntitySpec
@@ -18,28 +20,51 @@ from ingest_project.resources.importing import (
     find_files,
     import_files,
 )
+from ingest_project.resources.importing.following import Follow
 from ingest_project.resources.importing.records import RecordsReport, RejectedRecord, load_records
 
+ENTITIES = "ingest_project.entities"
 DUMPS = "messages"
 """The entity whose contract takes any item: dumps of whatever table."""
 
 
 def entity_spec(name: str = DUMPS) -> EntitySpec:
-    """The spec of the entity in ``entities/<name>``; of ``wms.order_hdr``, one of those in ``entities/wms``.
+    """The spec of an entity: of ``entities/<name>``, of one that a folder there has beside its own, or,
+    ``wms.order_hdr``, of one of several in a folder.
 
     Raises:
         ConfigurationError: There is no such entity.
     """
-    folder, _, one_of_many = name.partition(".")
+    return _found(name)[1]
+
+
+def follow_of(name: str) -> Follow | None:
+    """What the entity's folder does behind a load, in its module ``following``; None where there is none."""
     try:
-        module = import_module(f"ingest_project.entities.{folder}.spec")
-        specs: Sequence[EntitySpec] = module.SPECS if one_of_many else (module.SPEC,)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise ConfigurationError(f"there is no entity {name!r}") from error
-    for spec in specs:
-        if spec.name == name:
-            return spec
-    raise ConfigurationError(f"there is no entity {name!r}: there are {', '.join(one.name for one in specs)}")
+        module = import_module(f"{ENTITIES}.{_found(name)[0]}.following")
+    except ModuleNotFoundError:
+        return None
+    follow: Follow = module.follow
+    return follow
+
+
+def _found(name: str) -> tuple[str, EntitySpec]:
+    """Folder and spec of an entity."""
+    folders = [module.name for module in iter_modules(import_module(ENTITIES).__path__)]
+    known: list[str] = []
+    # The folder of that name first: no other one is imported for it.
+    for folder in sorted(folders, key=lambda one: one != name.partition(".")[0]):
+        module = import_module(f"{ENTITIES}.{folder}.spec")
+        for spec in _specs(module):
+            if spec.name == name:
+                return folder, spec
+            known.append(spec.name)
+    raise ConfigurationError(f"there is no entity {name!r}: there are {', '.join(known)}")
+
+
+def _specs(module: ModuleType) -> Sequence[EntitySpec]:
+    several: Sequence[EntitySpec] = getattr(module, "SPECS", ())
+    return several or (module.SPEC, *getattr(module, "BESIDE", ()))
 
 
 def own_key(spec: EntitySpec, options: ImportOptions) -> ImportOptions:
@@ -112,7 +137,14 @@ def import_file(
     )
     files = find_files([path] if isinstance(path, str) else path, deployment, pattern)
     spec = entity_spec(entity)
-    return import_files(spec, files, own_key(spec, options), settings=deployment, watch=progress)
+    return import_files(
+        spec,
+        files,
+        own_key(spec, options),
+        settings=deployment,
+        watch=progress,
+        follow=follow_of(entity),
+    )
 
 
 def import_records(

@@ -13,8 +13,8 @@ from ingest_project.cli_local import start_all, stop_all
 from ingest_project.cli_show import table
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.local import read_running, ui
-from ingest_project.local.demo import ENTITY, Demo, Verdict, peak_of_runs
-from ingest_project.local.samples import SAMPLES, TABLE_KEYS
+from ingest_project.local.demo import ALL, Demo, Verdict, peak_of_runs
+from ingest_project.local.samples import TABLE_KEYS
 from ingest_project.resources.deployments import Settings, load_settings, parse_key_schema
 from ingest_project.resources.destinations import TableDestination
 
@@ -41,19 +41,27 @@ def _run(*, keep: bool, timeout: float) -> bool:
     if ran:
         asyncio.run(_make_tables(settings))
     now = datetime.now(UTC)
-    folder = settings.inbox / ENTITY / now.date().isoformat() / f"demo-{now:%H%M%S}"
     ledger = SqlLedger(settings.ledger_url)
     try:
-        demo = Demo(ledger=ledger, folder=folder, memory=peak_of_runs(page.mark.pid))
+        demo = Demo(
+            ledger=ledger,
+            inbox=settings.inbox,
+            date=now.date().isoformat(),
+            name=f"demo-{now:%H%M%S}",
+            memory=peak_of_runs(page.mark.pid),
+        )
         demo.place()
-        click.echo(f"{len(SAMPLES)} sample dumps are in {folder}")
+        click.echo(f"{len(ALL)} sample files are in {settings.inbox}/*/{demo.date}/{demo.name}")
         ended = demo.wait(timeout, _Line())
-        verdicts = demo.verdicts()
+        verdicts, orders, unmade = demo.verdicts(), demo.orders(), demo.open_books()
     finally:
         ledger.close()
     _show(verdicts)
-    good = ended and not any(verdict.problem for verdict in verdicts)
+    good = ended and not unmade and not any(verdict.problem for verdict in verdicts)
     click.echo(_total(verdicts))
+    click.echo(
+        unmade or f"{orders:,} orders with a balanced journal entry each, made of the lines of dropship"
+    )
     click.echo("Every record is accounted for." if good else "Not everything is as expected.")
     if keep:
         click.echo(f"In the UI: {page.url}/asset-groups (the graph), {page.url}/runs (the runs)")

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import click
 
-from ingest_project.api import DUMPS, entity_spec, own_key
+from ingest_project.api import DUMPS, entity_spec, follow_of, own_key
 from ingest_project.cli_show import Bars, summary_table
 from ingest_project.core.errors import ConfigurationError, TargetMissing
 from ingest_project.resources.deployments import Settings, load_settings, parse_key_schema
 from ingest_project.resources.importing import ImportOptions, ImportReport, find_files, import_files
+from ingest_project.resources.process import spare_collector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,9 @@ class Call:
 
 def run_load(call: Call) -> int:
     """Load; the exit status."""
-    settings, spec = call.settings(), entity_spec(call.entity or DUMPS)
+    spare_collector()
+    entity = call.entity or DUMPS
+    settings, spec, follow = call.settings(), entity_spec(entity), follow_of(entity)
     options = own_key(spec, call.options())
     try:
         files = find_files(call.paths, settings, call.pattern)
@@ -77,7 +80,7 @@ def run_load(call: Call) -> int:
         bars = stack.enter_context(Bars(log))
         log(f"load {len(files)} files: {' '.join(call.paths)}")
         try:
-            report = import_files(spec, files, options, settings=settings, watch=bars, log=log)
+            report = import_files(spec, files, options, settings=settings, watch=bars, log=log, follow=follow)
         except KeyboardInterrupt:
             bars.stop()
             log("interrupted")

@@ -22,7 +22,13 @@ def imports_of(imports: Sequence[ImportAdvance]) -> dict[str, Any]:
 
 def _import(one: ImportAdvance) -> dict[str, Any]:
     files = [{"uri": file.uri, "state": file.state, **_advance(file.advance)} for file in one.files]
-    return {"entity": one.entity, "date": one.date, **_advance(one.advance), "files": files}
+    pace = {"seconds": round(one.seconds, 3), "rows_per_second": round(_rate(one), 1)}
+    return {"entity": one.entity, "date": one.date, **_advance(one.advance), **pace, "files": files}
+
+
+def _rate(one: ImportAdvance) -> float:
+    """Rows a second of what has ended."""
+    return one.rows / one.seconds if one.seconds > 0 else 0.0
 
 
 def _advance(advance: Advance) -> dict[str, Any]:
@@ -38,7 +44,7 @@ def show_imports(imports: Sequence[ImportAdvance]) -> None:
         counts = [f"{one.count(state):,} {state}" for state in (LOADED, WORKING, QUEUED, FAILED)]
         counts = [text for text in counts if not text.startswith("0 ")]
         name = f"{one.entity} {one.date}"
-        click.echo(f"import {name}: {len(one.files):,} files: {', '.join(counts)}; {_text(one.advance)}")
+        click.echo(f"import {name}: {len(one.files):,} files: {', '.join(counts)}; {_text(one)}")
         open_files = [file for file in one.files if file.state in (WORKING, QUEUED)]
         open_files.sort(key=lambda file: file.state != WORKING)
         if open_files:
@@ -52,10 +58,12 @@ def show_imports(imports: Sequence[ImportAdvance]) -> None:
             click.echo(f"and {len(open_files) - FILES_SHOWN:,} more files")
 
 
-def _text(advance: Advance) -> str:
-    rate, left = _pace(advance)
-    words = [f"{advance.share:.0%} done".replace("%", " %")]
+def _text(one: ImportAdvance) -> str:
+    rate, left = _pace(one.advance)
+    words = [f"{one.advance.share:.0%} done".replace("%", " %")]
     words += [f"{rate}/s"] * bool(rate) + [f"{left} left"] * bool(left)
+    if _rate(one):
+        words.append(f"{one.rows:,} rows in {one.seconds:,.1f} s of work, {_rate(one):,.0f} rows/s")
     return ", ".join(words)
 
 

@@ -14,6 +14,7 @@ from ingest_project.cli_plan_api import entities_of, plan_entities
 from ingest_project.core.errors import ConfigurationError, TargetMissing
 
 if TYPE_CHECKING:
+    from ingest_project.core.experience import Learned
     from ingest_project.core.model import KeySchema
     from ingest_project.resources.deployments import Settings
     from ingest_project.resources.estimating import Estimate
@@ -88,7 +89,7 @@ def plan(
     from ingest_project.resources.deployments import load_settings, parse_key_schema
     from ingest_project.resources.knobs import knobs_of
     from ingest_project.resources.lanes import compare
-    from ingest_project.resources.outlook import outlook
+    from ingest_project.resources.outlook import ASSUMED, TOLD, outlook
     from ingest_project.resources.prices import PRICES, QUOTAS, read_prices
 
     seconds = parse_duration(deadline) if deadline else None
@@ -103,11 +104,17 @@ def plan(
     chosen = _Chosen(table=table or "", pattern=pattern, entity=entity, exact=exact)
     found = _estimate(paths, settings, chosen, parse_key_schema(key, "--key") if key else None)
     told = assumed["items_per_second"] is not None
-    expected = outlook(found, knobs, assumptions, QUOTAS, told=told, deadline=seconds)
+    past = None if told else _past(settings, entity, found)
+    if past is not None:
+        likely = past.rate.likely
+        assumptions = replace(assumptions, items_per_second=likely, prepare_per_second=likely)
+    bounds = TOLD if told else past.bounds if past else ASSUMED
+    expected = outlook(found, knobs, assumptions, QUOTAS, bounds=bounds, deadline=seconds)
     lanes = compare(found.volume, prices, QUOTAS, assumptions, settings.region)
     if as_json:
         document = {
             "outlook": asdict(expected),
+            "learned": asdict(past) if past else None,
             "volume": asdict(found.volume),
             "lanes": [asdict(lane) for lane in lanes],
             "files": [asdict(file) for file in found.files],
@@ -118,7 +125,7 @@ def plan(
         }
         click.echo(json.dumps(document, indent=2))
     else:
-        _show_outlook(expected)
+        _show_outlook(expected, past)
         _show(found, lanes, prices, assumptions, QUOTAS.as_of, settings.region)
     return 1 if any(file.error for file in found.files) else 0
 
@@ -190,7 +197,15 @@ def parse_duration(text: str) -> float:
     return float(total)
 
 
-def _show_outlook(expected: Outlook) -> None:
+def _past(settings: Settings, entity: str | None, found: Estimate) -> Learned | None:
+    """The rate of earlier loads of the entity; of dumps of any table, of loads into these tables."""
+    from ingest_project.api import DUMPS
+    from ingest_project.resources.past import learned_of
+
+    return learned_of(settings, entity or DUMPS, {file.table for file in found.files if file.table})
+
+
+def _show_outlook(expected: Outlook, past: Learned | None) -> None:
     from ingest_project.core.progress import duration
 
     rows, time = expected.rows, expected.seconds
@@ -202,6 +217,9 @@ def _show_outlook(expected: Outlook) -> None:
         f"{duration(time.high)}) with {expected.workers} worker{'s' if expected.workers != 1 else ''}, "
         f"{expected.memory_bytes / 2**20:,.0f} MB of memory at most"
     )
+    if past is not None:
+        rate, loads = past.rate, f"{past.loads} earlier load{'s' if past.loads != 1 else ''}"
+        click.echo(f"{rate.likely:,.0f} rows/s ({rate.low:,.0f} to {rate.high:,.0f}) by {loads}")
     for text in filter(None, (expected.deadline, *expected.advice)):
         click.echo(text)
 

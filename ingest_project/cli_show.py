@@ -172,6 +172,8 @@ def summary_table(report: ImportReport) -> None:
             click.echo(f"{name_of(file.uri)}: failed: {file.error}")
     for note in report.notes:
         click.echo(note)
+    if report.undone:
+        click.echo(f"Records are loaded, but not all that is made of them: {report.undone}")
     click.echo(
         f"{report.read:,} records in {report.seconds:,.1f} s, {report.items_per_second:,.0f} items/s, "
         f"peak memory {report.peak_rss_bytes / 2**20:,.0f} MB"

@@ -12,6 +12,7 @@ from ingest_project.io_managers.opensearch import OpenSearchIOManager
 from ingest_project.io_managers.s3 import S3IOManager
 from ingest_project.resources.clients import IngestResource
 from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
+from ingest_project.resources.process import uncollected
 
 # Said once a process, so by every run and every tick: the versions are pinned, and tests cover what is beta.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -46,7 +47,8 @@ def shared_resources() -> dict[str, object]:
 
 # One process a run, also for what is launched from the UI: a process a step costs seconds and 110 MB each,
 # and a date's load has nine steps. Parallelism is inside them.
-defs = dg.Definitions.merge(
-    *entity_definitions(),
-    dg.Definitions(resources=shared_resources(), executor=dg.in_process_executor),
-)
+with uncollected():
+    defs = dg.Definitions.merge(
+        *entity_definitions(),
+        dg.Definitions(resources=shared_resources(), executor=dg.in_process_executor),
+    )

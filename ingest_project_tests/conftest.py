@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
     from ingest_project.testing.running import RunningServer
+    from ingest_project_tests.faults.launcher import Launcher
+    from ingest_project_tests.faults.world import World
 
 hypothesis_settings.register_profile(
     "fixed", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -38,6 +40,30 @@ REQUIRE_SERVERS = os.environ.get("INGEST_REQUIRE_SERVERS", "") == "1"
 def pytest_configure(config: pytest.Config) -> None:
     """The environment of a CI run asks for all servers."""
     config.option.require_servers = config.option.require_servers or REQUIRE_SERVERS
+
+
+LONGEST = (
+    "e2e/test_postgresql.py",
+    "e2e/test_ui.py",
+    "faults/test_kills.py",
+    "orchestration/test_order.py",
+    "cli/test_demo_command.py",
+    "cli/test_kill.py",
+    "contracts/test_io_managers.py",
+    "orchestration/test_range_runs.py",
+    "faults/test_sink_scripts.py",
+    "formats/test_long_fuzz.py",
+)
+"""Modules of a minute and more, below this folder."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers side by side begin with what takes longest, so that none of them ends alone with it."""
+    if hasattr(config, "workerinput"):
+        here = Path(__file__).parent
+        ranks = {here / name: rank for rank, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 def missing(reason: str) -> NoReturn:
@@ -166,3 +192,27 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def launcher(clean_environment: None) -> Iterator[Launcher]:
+    """Runs of the messages entity in child processes, forked from one that has everything imported."""
+    from ingest_project_tests.faults.launcher import launching
+
+    with launching() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def make_world(
+    services: local.Stack, s3: S3Client, dynamodb: DynamoDBClient, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], World]:
+    """Makes deployments on the embedded servers, each with an empty bucket of its own."""
+    from ingest_project_tests.faults.world import new_world
+
+    return lambda: new_world(services, s3, dynamodb, tmp_path_factory)
+
+
+@pytest.fixture
+def world(make_world: Callable[[], World]) -> World:
+    return make_world()

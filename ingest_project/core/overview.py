@@ -49,12 +49,18 @@ class FileAdvance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportAdvance:
-    """One import: its files in the order in which they are worked on."""
+    """One import: its files in the order in which they are worked on.
+
+    Attributes:
+        seconds: Something was at work; ``rows``: that went through by then. Of all that has ended.
+    """
 
     entity: str
     date: str
     files: Sequence[FileAdvance]
     advance: Advance
+    seconds: float = 0.0
+    rows: int = 0
 
     def count(self, state: str) -> int:
         return sum(file.state == state for file in self.files)

@@ -16,7 +16,7 @@ from ingest_project.core.model import Chunk, PartInfo
 from ingest_project.core.ports import PartStore
 from ingest_project.core.replaying import is_replay, replayed
 
-AT_ONCE = 32_768
+AT_ONCE = 16_384
 """Entries that are compared with each other at a time, about; some 100 bytes each."""
 
 _HASH, _ORDINAL, _ENTRY = 16, 8, 24

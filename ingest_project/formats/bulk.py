@@ -16,12 +16,12 @@ from ingest_project.formats.record_shape import Shape, Unshaped, typed_shape
 from ingest_project.formats.shelf import (
     LINE_MODE,
     OBJECT,
-    SAMPLES,
     KeyedTemplate,
     Mode,
     Shelf,
     Swept,
     laid,
+    samples,
     spread,
 )
 from ingest_project.formats.template import Row
@@ -129,7 +129,7 @@ class _Bodies:
             at, missed = missed[0], missed[1:]
             bodies[at] = bulk_body(lines[at], self._keys)
             others = [lines[place] for place in missed]
-            if self._shelf.learning and self._teach([lines[at], *others[: SAMPLES - 1]]):
+            if self._shelf.learning and self._teach(samples([lines[at], *others])):
                 missed = laid(self._known(others), missed, (bodies,))
         return bodies
 

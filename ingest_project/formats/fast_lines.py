@@ -21,13 +21,13 @@ from ingest_project.formats.shelf import (
     ITEM,
     LINE_MODE,
     PLAIN_MODES,
-    SAMPLES,
     TYPED_MODES,
     KeyedTemplate,
     Mode,
     Shelf,
     Swept,
     laid,
+    samples,
     spread,
 )
 from ingest_project.formats.template import Row
@@ -143,7 +143,7 @@ class LineTemplates:
         typed, shape = self._shape(raw)
         if shape is None:
             return False
-        others = map(self._shape, map(bytes, raws[1:SAMPLES]))
+        others = map(self._shape, map(bytes, samples(raws)[1:]))
         shapes = [shape, *(other for kind, other in others if other is not None and kind == typed)]
         modes = TYPED_MODES if typed else PLAIN_MODES
         return any(self._shelf.learn(text, shapes, modes) for text in (raw, _without_space(raw)) if text)

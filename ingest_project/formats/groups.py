@@ -8,7 +8,7 @@ met the array's end; the caller then goes value by value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import add
@@ -24,6 +24,10 @@ _LINES = msgspec.json.Decoder(msgspec.Raw)
 _BETWEEN = re.compile(rb"[ \t\r\n,]*")
 _FIRST_KEY = re.compile(rb'\{[ \t\r\n]*+"[^"\\]{0,200}"')
 _REFUSED = (msgspec.DecodeError, RecursionError)
+_HALVES = rb"\ud", rb"\uD"
+"""How escapes of half a character begin. Alone they are legal JSON that no decoder in C takes."""
+
+_NO_HALF = rb"\u0"
 _MOST_SKIPPED = 16
 _LOOK_BACK, _LOOK_AHEAD = 16, 300
 """Bytes on both sides of a border from which it is learned."""
@@ -155,6 +159,9 @@ class Grouper:
                 closed = behind(refusal)
                 if closed:
                     return self._closed(text[:closed], base + at, at)
+                mended = self._mended(_ARRAY.decode, text, base + at, base + end, lead=1)
+                if mended:
+                    return mended, end
             else:
                 self._penalty = 1
                 cut = Cut(raws=raws, start=base + at, end=base + end, text=text, lead=1, gap=self._gap)
@@ -193,18 +200,41 @@ class Grouper:
         rest = final and len(data) <= at + self.size
         for end in (len(data),) if rest else self._ends(data, at, b"\n"):
             text = data[at:end].rstrip(WHITE)
+            start, stop = base + at, base + at + len(text)
             try:
                 raws = _LINES.decode_lines(text)
             except _REFUSED:
-                continue
+                found = self._mended(_LINES.decode_lines, text, start, stop)
+                if not found:
+                    continue
+            else:
+                gap = self._gap or (b"\r\n" if data[end - 1] == 0x0D else b"\n")
+                found = Cut(raws=raws, start=start, end=stop, text=text, gap=gap)
             self._penalty = 1
-            gap = self._gap or (b"\r\n" if data[end - 1] == 0x0D else b"\n")
-            cut = _before_pages(
-                Cut(raws=raws, start=base + at, end=base + at + len(text), text=text, gap=gap)
-            )
+            cut = _before_pages(found)
             return (cut, cut.end - base) if cut else None
         self._refuse(end > at)
         return None
+
+    def _mended(
+        self, decode: Callable[[bytes], list[msgspec.Raw]], text: bytes, start: int, end: int, lead: int = 0
+    ) -> Cut | None:
+        """The records of a text that was refused, if half characters were its only fault: the decoder sees
+        other escapes of the same length in their place, and records are cut out of the text as it is."""
+        shown = text
+        for half in _HALVES:
+            shown = shown.replace(half, _NO_HALF)
+        if shown == text:
+            return None
+        try:
+            raws = decode(shown)
+        except _REFUSED:
+            return None
+        self._penalty = 1
+        places = Cut(raws=raws, start=start, end=end, text=shown, lead=lead, gap=self._gap).offsets()
+        first = start - lead
+        own = [text[at - first : at - first + len(raw)] for at, raw in zip(places, raws, strict=True)]
+        return Cut(raws=own, start=start, end=end, places=places)
 
     def _ends(self, data: bytes, at: int, last: bytes = b"") -> Iterator[int]:
         """Where a record probably ends: by the most telling border that gives more than half a group, then by

@@ -105,6 +105,12 @@ class Database:
             return self._engine
 
 
+def is_there(url: str | Path) -> bool:
+    """Whether a ledger may be there; False where opening it would only make an empty file."""
+    parsed = normalise(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
+
+
 def normalise(url: str | Path) -> URL:
     """The URL with its driver named: ``postgresql://`` alone means psycopg 3 to SQLAlchemy 2.1."""
     text = str(url)

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, delete, select, tuple_, update
 
 from ingest_project.core.errors import ChunkBusy, CountLost, LeaseLost, PlanDrift
+from ingest_project.core.experience import Span
 from ingest_project.core.model import Chunk, Claim, Counts, Position, Rejection, Work, WorkStatus
 from ingest_project.ledgers import rows
 from ingest_project.ledgers.database import Database, clean
@@ -23,7 +24,7 @@ from ingest_project.ledgers.files import FileRegister
 from ingest_project.ledgers.rejections import OPEN, DeadLetters, Selection, store
 from ingest_project.ledgers.replays import Replays
 from ingest_project.ledgers.schema import COUNTS, horizons, rejections, works
-from ingest_project.ledgers.summaries import FileSummary, summarise
+from ingest_project.ledgers.summaries import FileSummary, spans, summarise
 from ingest_project.ledgers.syncs import SyncLedger
 
 VALIDATED = "validated"
@@ -158,6 +159,12 @@ class SqlLedger:
         """One entry a file and target: chunks, counts of each stage, reasons of its rejections, seconds."""
         with self._db.reading() as connection:
             return summarise(connection, entity, date)
+
+    def spans(self, entity: str, targets: Collection[str] = ()) -> Sequence[Span]:
+        """When the entity's chunks were worked on, stage by stage; of these targets alone when there are
+        any."""
+        with self._db.reading() as connection:
+            return spans(connection, entity, targets)
 
     def _row(self, connection: Connection, work: Work, now: float) -> RowMapping:
         connection.execute(self._db.insert_new(works), [rows.new_row(work, now)])

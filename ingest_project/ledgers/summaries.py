@@ -6,7 +6,7 @@ built beside the one in use are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, Table, case, func, select
 
 from ingest_project.core.entity import REBUILDS
+from ingest_project.core.experience import Span
 from ingest_project.core.model import Counts
 from ingest_project.ledgers.rejections import UNSETTLED
 from ingest_project.ledgers.schema import COUNTS, rejections, replays, works
@@ -65,6 +66,27 @@ class FileSummary:
     reasons: Mapping[str, int] = field(default_factory=dict)
     failures: Sequence[str] = ()
     seconds: float = 0.0
+
+
+MOST_SPANS = 20_000
+"""So many works of an entity are looked at, the latest."""
+
+
+def spans(connection: Connection, entity: str, targets: Collection[str] = ()) -> list[Span]:
+    """When the entity's chunks were worked on in their stages, of all that ended; of some targets alone when
+    there are such."""
+    query: Select[Any] = select(works.c.chunk, works.c.stage, works.c.updated, works.c.seconds, works.c.sent)
+    query = _within(query, works, entity, None).where(works.c.state.in_(("sealed", "failed")))
+    if targets:
+        query = query.where(works.c.target.in_(targets))
+    latest = query.where(works.c.seconds > 0).order_by(works.c.updated.desc()).limit(MOST_SPANS)
+    return [_span(row) for row in connection.execute(latest).mappings()]
+
+
+def _span(row: RowMapping) -> Span:
+    end, seconds = float(row["updated"]), float(row["seconds"])
+    rows = int(row["sent"])
+    return Span(chunk=row["chunk"], stage=row["stage"], start=end - seconds, end=end, rows=rows)
 
 
 def summarise(connection: Connection, entity: str | None, date: str | None) -> Sequence[FileSummary]:

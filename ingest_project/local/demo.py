@@ -12,13 +12,21 @@ from pathlib import Path
 
 import psutil
 
+from ingest_project.core.model import WorkStatus
 from ingest_project.core.ports import Clock
 from ingest_project.ledgers.files import FileEntry
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.summaries import FileSummary
+from ingest_project.local.sample_rows import EXPORTED_ORDERS, EXPORTS, write_exports
 from ingest_project.local.samples import SAMPLES, Sample, write_samples
 
-ENTITY = "messages"
+ALL = (*SAMPLES, *EXPORTS)
+WRITERS = {"messages": write_samples, "dropship": write_exports}
+"""Entity -> who writes its samples into a folder."""
+
+BOOKS = "dropship-orders"
+"""Under this name the ledger keeps how far the orders of a date's lines are made."""
+
 ENDED = ("consumed", "failed")
 POLL_SECONDS = 1.0
 
@@ -59,13 +67,15 @@ class Demo:
     """One demonstration.
 
     Attributes:
-        folder: Where its files go: ``<inbox>/<entity>/<date>/<name>``; the last two steps tell it from
-            others in the ledger.
+        inbox: Where its files go, ``<inbox>/<entity>/<date>/<name>``.
+        date, name: Tell this demonstration from others in the ledger.
         memory: Greatest memory of a run's process now, bytes.
     """
 
     ledger: SqlLedger
-    folder: Path
+    inbox: Path
+    date: str
+    name: str
     memory: Callable[[], int]
     clock: Clock = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -73,16 +83,18 @@ class Demo:
 
     def place(self) -> None:
         """Put the samples into the inbox."""
-        write_samples(self.folder)
-        self._seen = {sample.name: _Watch() for sample in SAMPLES}
+        for entity, write in WRITERS.items():
+            write(self.inbox / entity / self.date / self.name)
+        self._seen = {sample.name: _Watch() for sample in ALL}
 
     def wait(self, timeout: float, tell: Callable[[str], None]) -> bool:
-        """Wait until every file is consumed or failed; False when the time is over first."""
+        """Wait until every file is consumed or failed, and orders are made; False when the time is over
+        first."""
         deadline = self.clock() + timeout
         while True:
             self._look()
             tell(self._words())
-            if all(watch.ended for watch in self._seen.values()):
+            if all(watch.ended for watch in self._seen.values()) and not self.open_books():
                 return True
             if self.clock() >= deadline:
                 return False
@@ -92,10 +104,26 @@ class Demo:
         """One a sample."""
         summaries = {
             summary.uri.rsplit("/", 1)[-1]: summary
-            for summary in self.ledger.summary(ENTITY)
+            for entity in WRITERS
+            for summary in self.ledger.summary(entity)
             if self._is_mine(summary.uri)
         }
-        return [self._verdict(sample, summaries.get(sample.name)) for sample in SAMPLES]
+        return [self._verdict(sample, summaries.get(sample.name)) for sample in ALL]
+
+    def orders(self) -> int:
+        """Orders of the date's lines that are made, each as often as its lines came anew."""
+        return sum(row.counts.sent for row in self._books())
+
+    def open_books(self) -> str:
+        """Why not all orders are made; empty when they are, or when no line came to be made an order of."""
+        if any(self._seen[sample.name].state == "failed" for sample in EXPORTS):
+            return ""
+        if self.orders() < EXPORTED_ORDERS:
+            return f"{self.orders()} of {EXPORTED_ORDERS} orders are made"
+        return "" if all(row.state == "sealed" for row in self._books()) else "orders are being made"
+
+    def _books(self) -> Sequence[WorkStatus]:
+        return [row for row in self.ledger.status(BOOKS, self.date) if row.stage == "orders"]
 
     def _look(self) -> None:
         now, memory = self.clock(), self.memory()
@@ -109,23 +137,23 @@ class Demo:
                 watch.ended = watch.ended or now
 
     def _entries(self) -> Sequence[FileEntry]:
-        entries = self.ledger.files.list(ENTITY, limit=100_000)
+        entries = [entry for name in WRITERS for entry in self.ledger.files.list(name, limit=100_000)]
         return [entry for entry in entries if self._is_mine(entry.file.uri)]
 
     def _is_mine(self, uri: str) -> bool:
-        start = "/".join(self.folder.parts[-2:])
-        return any(uri.endswith(f"/{start}/{sample.name}") for sample in SAMPLES)
+        return any(uri.endswith(f"/{self.date}/{self.name}/{sample.name}") for sample in ALL)
 
     def _words(self) -> str:
         states: dict[str, int] = {}
         for watch in self._seen.values():
             states[watch.state] = states.get(watch.state, 0) + 1
-        mine = [row for row in self.ledger.status(ENTITY) if self._is_mine(row.uri)]
+        mine = [row for name in WRITERS for row in self.ledger.status(name) if self._is_mine(row.uri)]
         done = dict.fromkeys(("validated", "table", "index"), 0)
         for row in mine:
             done[row.stage] += row.counts.sent
         files = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"files: {files}; records: " + ", ".join(f"{count:,} {stage}" for stage, count in done.items())
+        records = ", ".join(f"{count:,} {stage}" for stage, count in done.items())
+        return f"files: {files}; records: {records}; orders: {self.orders():,}"
 
     def _verdict(self, sample: Sample, summary: FileSummary | None) -> Verdict:
         watch = self._seen[sample.name]
@@ -174,7 +202,7 @@ def peak_of_runs(pid: int) -> Callable[[], int]:
             return 0
         for process in family:
             try:
-                if _is_run(process):
+                if is_run(process):
                     largest = max(largest, process.memory_info().rss)
             except psutil.Error:
                 continue
@@ -183,7 +211,7 @@ def peak_of_runs(pid: int) -> Callable[[], int]:
     return measure
 
 
-def _is_run(process: psutil.Process) -> bool:
-    """Runs are children of the code server."""
+def is_run(process: psutil.Process) -> bool:
+    """Whether it is a run of Dagster's: these are children of the code server."""
     parent = process.parent()
     return parent is not None and "grpc" in " ".join(parent.cmdline())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,9 @@ TIKA = "3.3.2"
 _COLLECT = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _SOURCES = Path(__file__).parent / "maven"
 _JVM = ("-Xss1m", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true")
+SHORT_LIVED: Mapping[str, str] = {"jvm": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+"""Settings of a server that is needed for minutes: half of the CPU until it answers, slower under load."""
+
 _QUIET_NODE = (
     "-Djna.nosys=true",
     "-Dio.netty.noUnsafe=true",
@@ -52,6 +55,11 @@ def _release(program: Path) -> int:
     return int(numbers[0]) if numbers[0].isdigit() else 0
 
 
+def _command(program: Path, memory: Sequence[str], settings: dict[str, str]) -> list[str]:
+    """The beginning of a command; takes ``jvm``, flags of the machine, out of the settings."""
+    return [str(program), *memory, *_JVM, *settings.pop("jvm", "").split()]
+
+
 def _maven(program: Path, arguments: Sequence[str], folder: Path, wanted_for: str) -> None:
     """Run Maven under the Java of ``program``."""
     maven = tool("mvn", wanted_for=wanted_for, package="maven")
@@ -82,11 +90,11 @@ def _node(title: str, runner: str, log4j: str, least: int, cache: Path) -> Path:
 
 def _node_command(least: int, place: Place) -> Sequence[str]:
     settings = dict(place.settings)
-    heap = settings.pop("heap", "1g")
+    memory = ("-Xms256m", f"-Xmx{settings.pop('heap', '1g')}")
+    jvm = [*_command(java(least), memory, settings), *_QUIET_NODE]
     words = [f"{name}={value}" for name, value in settings.items()]
     path = f"{place.program / 'classes'}:{place.program / 'lib'}/*"
-    jvm = [str(java(least)), "-Xms256m", f"-Xmx{heap}", *_JVM, *_QUIET_NODE, "-cp", path]
-    return [*jvm, "LoopbackNode", str(place.folder / "node"), str(place.ports["http"]), *words]
+    return [*jvm, "-cp", path, "LoopbackNode", str(place.folder / "node"), str(place.ports["http"]), *words]
 
 
 def _node_version(port: int, program: Path) -> str:
@@ -136,10 +144,12 @@ def _tika(cache: Path) -> Path:
 
 
 def _tika_command(place: Place) -> Sequence[str]:
-    flags = [word for name, value in place.settings.items() for word in (f"--{name}", value)]
+    settings = dict(place.settings)
+    jvm = _command(java(17), ("-Xmx512m",), settings)
+    flags = [word for name, value in settings.items() for word in (f"--{name}", value)]
     listener = ["--host", LOOPBACK, "--port", str(place.ports["http"])]
     # One process: a forked child would outlive a killed parent for a while.
-    return [str(java(17)), "-Xmx512m", *_JVM, "-jar", str(place.program), *listener, "--noFork", *flags]
+    return [*jvm, "-jar", str(place.program), *listener, "--noFork", *flags]
 
 
 def _tika_problem(port: int) -> str | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from ingest_project.local.samples import WORDS
+from ingest_project.local.samples import WORDS, Sample
 
 _HEADER = (
     "No,Waktu Pesanan Terbuat,Status,Kode Pesanan,Kode Transaksi,SKU,Nama Produk,Harga,Qty,Total Harga,"
@@ -34,6 +34,27 @@ GOOD, HEADLESS, TRUNCATED, LATIN, EMPTY, TWIN = (
 )
 LINES_OF_AN_ORDER = 3
 BAD_SHARE = 0.01
+
+EXPORTED_ORDERS = 150
+EXPORTS = (
+    Sample(
+        name="export-a.csv",
+        table="dropship-lines",
+        read=300,
+        rejected=3,
+        about="two lines of each of 150 orders",
+        entity="dropship",
+    ),
+    Sample(
+        name="export-b.csv",
+        table="dropship-lines",
+        read=150,
+        rejected=2,
+        about="their third lines, with ; between the columns",
+        entity="dropship",
+    ),
+)
+"""Of the demo: files of the same orders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +106,21 @@ def write_row_files(folder: Path, *, files: int = 100, rows: int = 500_000, seed
         os.replace(draft, folder / name)
         made.append(fate)
     return made
+
+
+def write_exports(folder: Path) -> list[Path]:
+    """Write the demo's files into ``folder``; both appear there complete, by renames."""
+    folder.mkdir(parents=True, exist_ok=True)
+    start, drafts = 0, []
+    for sample in EXPORTS:
+        table = Table(Random(f"exports {start}"), start, sample.read, EXPORTED_ORDERS)
+        draft = folder / f".{sample.name}.tmp"
+        draft.write_bytes(_written(HEADER, table.rows(), ";" if start else ",").encode())
+        drafts.append((draft, folder / sample.name))
+        start += sample.read
+    for draft, path in drafts:
+        os.replace(draft, path)
+    return [path for _, path in drafts]
 
 
 def _kinds(files: int) -> list[str]:
@@ -144,21 +180,24 @@ class Table:
         return made
 
 
+def _written(header: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
 def _content(name: str, kind: str, table: Table) -> tuple[bytes, RowFile]:
     if kind == EMPTY:
         return b"", RowFile(name=name, kind=kind, rows=0, bad=0, broken=True)
     header = ["Foo", "Bar", *HEADER[2:9]] if kind == HEADLESS else HEADER
     delimiter = ";" if table.start % 5 == 0 else ","
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow(header)
-    for row in table.rows():
-        if kind == LATIN:
-            row[6:7] = [f"Café {row[6]}"]
-        writer.writerow(row)
+    coffee = "Café " if kind == LATIN else ""
+    text = _written(header, ([*row[:6], f"{coffee}{row[6]}", *row[7:]] for row in table.rows()), delimiter)
     if kind == TRUNCATED:
-        out.write(f'{table.size + 1}{delimiter}"01 May 20')
-    content = out.getvalue().encode("latin-1" if kind == LATIN else "utf-8")
+        text += f'{table.size + 1}{delimiter}"01 May 20'
+    content = text.encode("latin-1" if kind == LATIN else "utf-8")
     if kind == HEADLESS:
         return content, RowFile(name=name, kind=kind, rows=0, bad=0, broken=True)
     fate = RowFile(name=name, kind=kind, rows=table.size, bad=table.bad, broken=kind == TRUNCATED)

@@ -34,6 +34,7 @@ class Sample:
         read: Records in it.
         rejected: How many of them break the contract.
         about: What it shows.
+        entity: Whose inbox it goes to.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Sample:
     read: int
     rejected: int
     about: str
+    entity: str = "messages"
 
 
 SAMPLES = (

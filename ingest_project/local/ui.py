@@ -58,6 +58,7 @@ def up(
     project: Path,
     environ: Mapping[str, str],
     *,
+    usual_port: bool = True,
     tied: bool = False,
     timeout: float = 120.0,
     clock: Clock = time.monotonic,
@@ -68,6 +69,7 @@ def up(
     Args:
         project: Folder with dagster.yaml and workspace.yaml.
         environ: Environment of the processes; DAGSTER_HOME in it names the instance's folder.
+        usual_port: Prefer the usual port; several that start at once would all find it free.
         tied: Let it end when the calling thread ends (Linux; else ignored).
 
     Raises:
@@ -80,7 +82,7 @@ def up(
     _prepare(Path(environ["DAGSTER_HOME"]), project)
     log = home / "logs" / "dagster.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    port = choose([USUAL_PORT], set())
+    port = choose([USUAL_PORT] if usual_port else [], set())
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [
         sys.executable,

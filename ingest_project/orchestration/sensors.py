@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
@@ -16,6 +17,7 @@ from ingest_project.orchestration.inbox import DELIVER, PLAN, Ask, InboxDecider,
 from ingest_project.orchestration.partitions import range_tags
 from ingest_project.orchestration.pool import keep_limit, priority
 from ingest_project.resources.clients import IngestResource
+from ingest_project.resources.verdicts import DateView
 from ingest_project.sources.inbox import date_of
 
 REQUEST_TAG, PHASE_TAG = "ingest/request", "ingest/phase"
@@ -66,6 +68,11 @@ def decider(spec: EntitySpec, ingest: IngestResource, instance: dg.DagsterInstan
     """The inbox logic bound to this deployment's ledger and to Dagster's runs."""
     ledger = ingest.ledger()
 
+    @cache
+    def view(day: str) -> DateView:
+        # A hundred files of a date that end together are looked at once, after their run has ended.
+        return ingest.view(spec, day)
+
     def place(entry: FileEntry) -> tuple[str, str]:
         day = date_of(entry.file)
         today = datetime.now(UTC).date().isoformat()
@@ -77,9 +84,9 @@ def decider(spec: EntitySpec, ingest: IngestResource, instance: dg.DagsterInstan
         entity=spec.name,
         register=ledger.files,
         phases=lambda request: phases_of(instance, request),
-        verdict=lambda entry: ingest.view(spec, entry.date).of_file(entry.file),
+        verdict=lambda entry: view(entry.date).of_file(entry.file),
         place=place,
-        has_open=lambda day: ingest.view(spec, day).has_open(),
+        has_open=lambda day: view(day).has_open(),
     )
 
 

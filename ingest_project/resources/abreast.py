@@ -7,9 +7,10 @@ Outcomes come as chunks end; one that fails keeps no other from its turn. Knows 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any
@@ -21,35 +22,96 @@ from ingest_project.core.ports import Progress
 
 LISTEN_SECONDS = 0.1
 
+ABREAST_BYTES = 16 * 2**20
+"""Of parts that grow, or chunks that are delivered, beside each other in one process. Small files go five at
+once; a chunk of a huge one keeps the target busy by itself, and each more would take 5 to 8 MB, measured."""
+
 News = tuple[str, Chunk, int, Counts]
+
+
+@dataclass(slots=True, kw_only=True)
+class Room:
+    """How much may be under way at once.
+
+    Attributes:
+        count: Attempts.
+        weigh: Bytes that an attempt at this chunk counts for.
+        bytes: Of attempts beside each other; one alone may count for more.
+    """
+
+    count: int
+    weigh: Callable[[Chunk], int] = lambda _: 0
+    bytes: int = 0
+
+
+def room_for(stage: str, count: int, part_bytes: int) -> Room:
+    """At most ``count`` attempts, fewer where chunks are large.
+
+    A chunk that is validated counts for what it may have in its part (a compressed one may fill it), a chunk
+    that is delivered for all of it.
+    """
+
+    def weigh(chunk: Chunk) -> int:
+        whole = chunk.range.end - chunk.range.start
+        if stage != "validated":
+            return whole
+        return part_bytes if chunk.compression else min(part_bytes, whole)
+
+    return Room(count=count, weigh=weigh, bytes=ABREAST_BYTES)
+
+
+class _Queue:
+    """Chunks in their order, let in as there is room."""
+
+    def __init__(self, chunks: Sequence[Chunk], room: Room) -> None:
+        self._waiting, self._room = deque(chunks), room
+        self._held: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting or self._held)
+
+    def let_in(self) -> Iterator[Chunk]:
+        """Those that may begin now."""
+        while self._waiting and len(self._held) < self._room.count:
+            weight = self._room.weigh(self._waiting[0])
+            if self._held and sum(self._held.values()) + weight > self._room.bytes:
+                return
+            chunk = self._waiting.popleft()
+            self._held[chunk.id] = weight
+            yield chunk
+
+    def ended(self, outcome: ChunkOutcome) -> ChunkOutcome:
+        del self._held[outcome.chunk.id]
+        return outcome
 
 
 def in_threads(
     attempt: Callable[[Chunk, Progress], ChunkOutcome],
     chunks: Sequence[Chunk],
-    count: int,
+    room: Room,
     progress: Progress,
 ) -> Generator[ChunkOutcome, None, None]:
-    """Attempts in ``count`` threads, begun in the order of the chunks; ``progress`` is called in this one.
+    """Attempts in threads, begun in the order of the chunks; ``progress`` is called in this one.
 
     When the caller stops early, attempts under way end at their next durable step, released.
     """
     news: SimpleQueue[News] = SimpleQueue()
-    stopped = Event()
+    stopped, queue = Event(), _Queue(chunks, room)
+    pending: set[Future[ChunkOutcome]] = set()
 
     def send(stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
         if stopped.is_set():
             raise TransientFailure("the load was stopped")
         news.put((stage, chunk, done, counts))
 
-    with ThreadPoolExecutor(count, thread_name_prefix="chunk") as pool:
-        pending = {pool.submit(attempt, chunk, send) for chunk in chunks}
+    with ThreadPoolExecutor(room.count, thread_name_prefix="chunk") as pool:
         try:
-            while pending:
+            while queue:
+                pending |= {pool.submit(attempt, chunk, send) for chunk in queue.let_in()}
                 done, pending = wait(pending, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
                 tell(news, progress)
                 for task in done:
-                    yield task.result()
+                    yield queue.ended(task.result())
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -59,23 +121,21 @@ def in_tasks(
     runner: asyncio.Runner,
     attempt: Callable[[Chunk], Coroutine[Any, Any, ChunkOutcome]],
     chunks: Sequence[Chunk],
-    count: int,
+    room: Room,
 ) -> Generator[ChunkOutcome, None, None]:
-    """Attempts as at most ``count`` tasks of the runner's loop, begun in the order of the chunks.
+    """Attempts as tasks of the runner's loop, begun in the order of the chunks.
 
     When the caller stops early, attempts under way are cancelled and come to their end, released.
     """
-    queue = iter(chunks)
+    queue = _Queue(chunks, room)
     pending: set[asyncio.Task[ChunkOutcome]] = set()
     try:
-        while True:
+        while queue:
             loop = runner.get_loop()
-            pending |= {loop.create_task(attempt(chunk)) for chunk in islice(queue, count - len(pending))}
-            if not pending:
-                return
+            pending |= {loop.create_task(attempt(chunk)) for chunk in queue.let_in()}
             done, pending = runner.run(_first(pending))
             for task in done:
-                yield task.result()
+                yield queue.ended(task.result())
     finally:
         if pending:
             runner.run(_end(pending))

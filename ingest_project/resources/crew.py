@@ -24,10 +24,11 @@ from typing import Self
 from ingest_project.core.model import Chunk, Counts
 from ingest_project.core.outcomes import STOPPED, ChunkOutcome
 from ingest_project.core.ports import Progress
-from ingest_project.core.queueing import smaller_first
+from ingest_project.core.queueing import size_of, smaller_first
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.assembly import Assembly
 from ingest_project.resources.engine import Engine, quiet
+from ingest_project.resources.process import spare_collector
 from ingest_project.resources.standings import Standing
 
 LISTEN_SECONDS = 0.25
@@ -42,10 +43,13 @@ class Crew:
 
     Args:
         tell: Told in sentences what memory presses to.
+
+    Attributes:
+        processes: Most workers that a run of this crew had; 0: this process did the work.
     """
 
     def __init__(self, assembly: Assembly, tell: Callable[[str], None] = lambda text: None) -> None:
-        self._assembly, self._tell = assembly, tell
+        self._assembly, self._tell, self.processes = assembly, tell, 0
         self._stack = ExitStack()
         self.engine = self._stack.enter_context(assembly.engine())
         self.engine.memory.tell = tell
@@ -69,7 +73,7 @@ class Crew:
     def run(self, stage: str, chunks: Sequence[Chunk], progress: Progress = quiet) -> Iterator[ChunkOutcome]:
         """Take chunks through ``stage``, those of smaller files first; outcomes come as the chunks end."""
         queue = smaller_first(chunks)
-        workers = min(self._assembly.knobs.workers, len(queue))
+        workers = self._assembly.knobs.crew(len(queue), sum(map(size_of, queue)))
         if workers <= 1:
             return self.engine.run(stage, queue, progress)
         return self._spread(stage, queue, progress, workers)
@@ -77,7 +81,7 @@ class Crew:
     def _spread(
         self, stage: str, chunks: Sequence[Chunk], progress: Progress, workers: int
     ) -> Iterator[ChunkOutcome]:
-        standings = self.engine.standings
+        standings, self.processes = self.engine.standings, max(self.processes, workers)
         if stage != "validated":
             standings.prepare(chunks)
         context = multiprocessing.get_context("spawn")
@@ -137,6 +141,7 @@ def _start(assembly: Assembly, news: Queue[News], parent: int) -> None:
     _end_with(parent)
     _Worker.engine, _Worker.news = assembly.engine(), news
     _Worker.engine.memory.tell = news.put
+    spare_collector()
 
 
 def _attempt(stage: str, chunk: Chunk, standing: Standing | None) -> ChunkOutcome:

@@ -25,14 +25,14 @@ _KEY = re.compile(r"(?P<name>[^:=;,\s]{1,255})(?::(?P<kind>[SNB]))?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much at once; see docs/configuration.md for each."""
+    """How much at once; see docs/configuration.md for each. ``workers``: None is what suits the load."""
 
     dynamodb_batch_items: int
     opensearch_batch_items: int
     opensearch_batch_bytes: int
     in_flight: int
     memory_bytes: int
-    workers: int
+    workers: int | None
     lease_seconds: float
     files_at_once: int
     memory_budget: int
@@ -235,7 +235,7 @@ def _limits(read: Reader) -> Limits:
         opensearch_batch_bytes=read.count("INGEST_OPENSEARCH_BATCH_KB", 64, 95 * 1024) * 1024,
         in_flight=read.count("INGEST_IN_FLIGHT", 1, 1024),
         memory_bytes=read.count("INGEST_MEMORY_MB", 8, 1024 * 1024) * 1024 * 1024,
-        workers=read.count("INGEST_WORKERS", 1, 256),
+        workers=read.count_or_auto("INGEST_WORKERS", 1, 256),
         lease_seconds=read.number("INGEST_LEASE_SECONDS", 5, 86_400),
         files_at_once=read.count("INGEST_FILES_AT_ONCE", 1, 256),
         memory_budget=read.count("INGEST_MEMORY_BUDGET_MB", 64, 1024 * 1024) * 1024 * 1024,

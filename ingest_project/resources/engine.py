@@ -30,7 +30,7 @@ from ingest_project.core.validating import Validator, ValidatorSettings
 from ingest_project.formats.bulk import key_reader
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
-from ingest_project.resources.abreast import in_tasks, in_threads
+from ingest_project.resources.abreast import in_tasks, in_threads, room_for
 from ingest_project.resources.attempting import Attempts
 from ingest_project.resources.destinations import Destination, TableDestination
 from ingest_project.resources.knobs import Knobs
@@ -143,9 +143,10 @@ class Engine:
         count = min(self.knobs.at_once, len(chunks))
         if count <= 1:
             return (self.attempt(stage, chunk, progress) for chunk in chunks)
+        room = room_for(stage, count, self.knobs.part_bytes)
         if stage == "validated":
-            return in_threads(partial(self.attempt, stage), chunks, count, progress)
-        return in_tasks(self._runner, lambda chunk: self._attempt(stage, chunk, progress), chunks, count)
+            return in_threads(partial(self.attempt, stage), chunks, room, progress)
+        return in_tasks(self._runner, lambda chunk: self._attempt(stage, chunk, progress), chunks, room)
 
     @contextmanager
     def running(self, stage: str, chunks: Sequence[Chunk]) -> Iterator[StageRun]:

@@ -3,11 +3,24 @@ decided here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest_project.core.advising import WORKER_BYTES
 from ingest_project.core.pressure import MemoryPolicy
 from ingest_project.resources.deployments import Settings
+
+WORTH_BYTES = 256 * 2**20
+"""Of chunks for each process, where their number follows the load: it then works for some seconds, of which
+its start takes one."""
+
+
+def cores() -> int:
+    """That this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +30,8 @@ class Knobs:
     Attributes:
         in_flight: Requests under way at once, at most.
         memory_bytes: Bytes of batches held at once, at most.
-        workers: Processes over chunks.
+        workers: Processes over chunks; None: as many as suit the load.
+        cores: Of this machine, where the number follows the load.
         lease_seconds: A claim without a sign of life is free for others after this.
         attempts, base_seconds, factor, cap_seconds: See core.retrying.RetryPolicy.
         part_bytes: Uncompressed size of one validated part.
@@ -29,7 +43,8 @@ class Knobs:
 
     in_flight: int
     memory_bytes: int
-    workers: int = 1
+    workers: int | None = 1
+    cores: int = field(default_factory=cores)
     lease_seconds: float = 20.0
     attempts: int = 10
     base_seconds: float = 0.5
@@ -50,7 +65,21 @@ class Knobs:
     @property
     def limit(self) -> int:
         """Chunks worked on at once on this host, in all."""
-        return max(self.at_once, self.workers)
+        return max(self.at_once, self.most_workers)
+
+    @property
+    def most_workers(self) -> int:
+        """Processes over chunks, at most."""
+        return self.workers or max(1, min(self.cores, self.memory_budget // (2 * WORKER_BYTES)))
+
+    def crew(self, chunks: int, size: int) -> int:
+        """Processes for so many chunks of so many bytes together.
+
+        Where nobody said how many: one for each WORTH_BYTES, at most one a core, and no more than half of the
+        memory budget holds.
+        """
+        worth = chunks if self.workers else min(chunks, size // WORTH_BYTES)
+        return max(1, min(self.most_workers, worth))
 
 
 def knobs_of(settings: Settings) -> Knobs:

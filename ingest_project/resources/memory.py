@@ -15,7 +15,7 @@ from ingest_project.resources.process import crew_rss, own_rss
 def watch(knobs: Knobs) -> MemoryWatch:
     """The budget is one load's: with several processes each looks at all of them."""
     return MemoryWatch(
-        policy=knobs.memory, reading=own_rss if knobs.workers <= 1 else crew_rss, relieve=give_back
+        policy=knobs.memory, reading=own_rss if knobs.most_workers <= 1 else crew_rss, relieve=give_back
     )
 
 

@@ -86,21 +86,21 @@ def outlook(
     assumed: Assumptions,
     quotas: Quotas,
     *,
-    told: bool = False,
+    bounds: tuple[float, float] = ASSUMED,
     deadline: float | None = None,
 ) -> Outlook:
     """What a load with these knobs would be like on this machine.
 
     Args:
-        told: The rate of the client in ``assumed`` was measured by the caller.
+        bounds: Between these parts of it lies the client's rate in ``assumed``.
         deadline: Seconds in which all must be done.
     """
     facts = facts_of(found, knobs)
     start, units = assumed.start_units or quotas.on_demand_start, found.volume.write_units
     pace = _Pace(
         rows=found.rows,
-        a_worker=assumed.items_per_second / knobs.workers,
-        bounds=TOLD if told else ASSUMED,
+        a_worker=assumed.items_per_second / facts.workers,
+        bounds=bounds,
         service=ramp_seconds(units, start, quotas.table_write_units, quotas.on_demand_double_seconds),
     )
     needed, sentence = (None, "") if deadline is None else _kept(pace, deadline, facts.chunks)
@@ -110,8 +110,8 @@ def outlook(
         bytes=facts.bytes,
         rows=found.rows,
         requests=max(ceil(volume.items / BATCH_ITEMS), ceil(volume.text_bytes / BATCH_BYTES)),
-        seconds=pace.seconds(max(1, min(knobs.workers, facts.chunks))),
-        workers=knobs.workers,
+        seconds=pace.seconds(max(1, min(facts.workers, facts.chunks))),
+        workers=facts.workers,
         memory_bytes=facts.memory,
         workers_needed=needed,
         deadline=sentence,
@@ -157,14 +157,15 @@ def plan_advice(plan: ChunkPlan, knobs: Knobs) -> tuple[str, ...]:
 
 def _facts(sizes: Sequence[tuple[int, bool]], chunks: int, knobs: Knobs, rejected: float) -> Facts:
     largest, packed = max(sizes, default=(0, False))
+    total = sum(size for size, _ in sizes)
     return Facts(
         files=len(sizes),
-        bytes=sum(size for size, _ in sizes),
+        bytes=total,
         largest=largest,
         largest_packed=packed,
         packed=sum(packed for _, packed in sizes),
         chunks=chunks,
-        workers=knobs.workers,
+        workers=knobs.workers or knobs.crew(chunks, total),
         cores=os.cpu_count() or 0,
         free_bytes=psutil.virtual_memory().available,
         rejected_share=rejected,

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
 
 from ingest_project.core.errors import IngestError
+from ingest_project.core.experience import loads_of
 from ingest_project.core.model import Chunk, WorkStatus
 from ingest_project.core.overview import ImportAdvance, States, overview
 from ingest_project.ledgers.sql import SqlLedger
@@ -44,11 +47,15 @@ def overviews(
     then = None if before is None else _by_work(before)
     now = _by_work(rows)
     found = []
+    spans = cache(ledger.spans)
     for chunks in _imports(settings, rows):
         mine = {chunk.id for chunk in chunks}
         seen = {row.stage for row in rows if row.chunk_id in mine} | {"validated", "table"}
         stages = [stage for stage in ("validated", "table", "index") if stage in seen]
-        found.append(overview(chunks, stages, now, then, gap))
+        seen_of = overview(chunks, stages, now, then, gap)
+        loads = loads_of(span for span in spans(chunks[0].entity) if span.chunk in mine)
+        seconds, count = sum(load.seconds for load in loads), sum(load.rows for load in loads)
+        found.append(replace(seen_of, seconds=seconds, rows=count))
     return found
 
 

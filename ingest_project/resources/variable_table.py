@@ -133,7 +133,12 @@ VARIABLES: tuple[Variable, ...] = (
             "",
             "Files worked on at once: `ingest load`, the runs of Dagster and its pool `ingest_files`.",
         ),
-        ("INGEST_WORKERS", "1", "", "Processes over the chunks of a load, one chunk each at a time."),
+        (
+            "INGEST_WORKERS",
+            "auto",
+            "",
+            "Processes over a load's chunks; `auto`: one a core, if each has 256 MiB to do (docs/tuning.md).",
+        ),
         (
             "INGEST_MEMORY_BUDGET_MB",
             "1024",

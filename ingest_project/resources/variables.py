@@ -83,6 +83,10 @@ class Reader:
             raise ConfigurationError(f"{name} must be a whole number, not {self.text(name)!r}")
         return int(value)
 
+    def count_or_auto(self, name: str, low: int, high: int) -> int | None:
+        """None for ``auto``."""
+        return None if self.text(name) == "auto" else self.count(name, low, high)
+
     def choice(self, name: str, *words: str) -> str:
         if self.text(name) not in words:
             raise ConfigurationError(f"{name} must be one of {', '.join(words)}, not {self.text(name)!r}")

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 DATA_PIECE = 1024 * 1024
 """Bytes of records fetched at a time."""
 
+LOCAL_DATA_PIECE = 256 * 1024
+"""The same from a folder; each chunk on its way to a target holds some three of them."""
+
 SIDE_PIECE = 96 * 1024
 """Bytes of key entries fetched at a time, a multiple of an entry: a merge holds one piece for each part."""
 
@@ -48,8 +51,16 @@ class ObjectPartStore:
         level: Of compression, see formats.parts.
     """
 
-    def __init__(self, objects: Objects, *, side_piece: int = SIDE_PIECE, level: int = codec.LEVEL) -> None:
-        self._objects, self._side_piece, self._level = objects, side_piece, level
+    def __init__(
+        self,
+        objects: Objects,
+        *,
+        data_piece: int = DATA_PIECE,
+        side_piece: int = SIDE_PIECE,
+        level: int = codec.LEVEL,
+    ) -> None:
+        self._objects, self._level = objects, level
+        self._data_piece, self._side_piece = data_piece, side_piece
         self._offsets: tuple[str, bytes] = ("", b"")
 
     def __repr__(self) -> str:
@@ -123,7 +134,7 @@ class ObjectPartStore:
             PermanentFailure: The stored bytes are damaged or fewer than were written.
         """
         key, seen = _data(chunk, info), 0
-        for block in codec.decode_lines(pieces(self._objects, key, size=DATA_PIECE)):
+        for block in codec.decode_lines(pieces(self._objects, key, size=self._data_piece)):
             seen += len(block)
             yield block
         self._refuse_short(key, info, seen)
@@ -173,7 +184,12 @@ class LocalPartStore(ObjectPartStore):
     where bytes travel and are paid for."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(FolderObjects(folder), side_piece=LOCAL_SIDE_PIECE, level=codec.FAST_LEVEL)
+        super().__init__(
+            FolderObjects(folder),
+            data_piece=LOCAL_DATA_PIECE,
+            side_piece=LOCAL_SIDE_PIECE,
+            level=codec.FAST_LEVEL,
+        )
 
 
 class S3PartStore(ObjectPartStore):

@@ -18,6 +18,7 @@ from ingest_project import local
 from ingest_project.core.errors import IngestError
 from ingest_project.local import processes
 from ingest_project.local.catalogue import SERVERS
+from ingest_project.local.java import SHORT_LIVED
 from ingest_project.local.postgresql import THROW_AWAY
 from ingest_project.local.processes import ProcessMark
 
@@ -36,7 +37,11 @@ CATALOGUE_NAMES: Mapping[str, str] = {
 
 START_SECONDS = 120.0
 _PARTING_SECONDS = 0.5
-_IN_TESTS: Mapping[str, Mapping[str, str]] = {"postgresql": THROW_AWAY}
+IN_TESTS: Mapping[str, Mapping[str, str]] = {
+    "postgresql": THROW_AWAY,
+    **dict.fromkeys(("opensearch_node", "opensearch3_node", "tika"), SHORT_LIVED),
+}
+"""Name of a fixture -> settings of every server that is started for tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,7 @@ class Servers:
             stack = local.up(
                 home,
                 names=(known,),
-                settings={known: {**_IN_TESTS.get(name, {}), **settings}},
+                settings={known: {**IN_TESTS.get(name, {}), **settings}},
                 cache=self._cache,
                 usual_ports=False,
                 tied=True,

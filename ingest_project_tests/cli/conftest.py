@@ -33,6 +33,14 @@ class Done:
 
 Ingest = Callable[..., Done]
 
+RECORDS = [{"id": f"r{number}", "n": number} for number in range(60)]
+
+
+@pytest.fixture
+def dump(tmp_path: Path, table: str) -> Path:
+    """60 records bound for the table by the file's name."""
+    return write_lines(tmp_path / f"{table}-dump.json", RECORDS)
+
 
 @pytest.fixture
 def null_sink() -> Iterator[str]:
@@ -47,7 +55,7 @@ def null_sink() -> Iterator[str]:
 @pytest.fixture
 def variables(services: local.Stack, home: Path) -> Mapping[str, str]:
     """The environment of a call: the embedded servers, a state folder of its own."""
-    return {**services.variables, "INGEST_HOME": str(home), "INGEST_LEASE_SECONDS": "5"}
+    return {**services.variables, "INGEST_HOME": str(home), "INGEST_LEASE_SECONDS": "20"}
 
 
 @pytest.fixture

@@ -16,9 +16,7 @@ import ingest_project
 from ingest_project.core.errors import ConfigurationError, TargetMissing
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing import ImportProgress
-from ingest_project_tests.cli.conftest import items_of, write_lines
-
-RECORDS = [{"id": f"r{number}", "n": number} for number in range(60)]
+from ingest_project_tests.cli.conftest import RECORDS, items_of, write_lines
 
 PROGRAM = """
 import json, sys

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from ingest_project.local import read_running, ui
+from ingest_project.local.demo import ALL
+from ingest_project.local.sample_rows import EXPORTS
 from ingest_project.local.samples import SAMPLES
 from ingest_project_tests.cli.processes import start
 from ingest_project_tests.conftest import missing
@@ -23,13 +25,15 @@ def test_the_demo_loads_every_sample_through_dagster_and_stops_what_it_started(h
     if "is not installed" in err:
         missing(err)
     assert demo.returncode == 0, f"{out}\n{err}"
-    for sample in SAMPLES:
+    for sample in ALL:
         assert any(line.split()[:2] == [sample.name, "consumed"] for line in out.splitlines())
     assert "7 rejected" not in out
     assert "1 rejected: id: the key attribute is missing" in out
+    assert "150 orders with a balanced journal entry each" in out
     assert "Every record is accounted for." in out
     assert {} == read_running(home).servers
     assert ui.running(home) is None
     status = start(["status", "--json"], {"INGEST_HOME": str(home)})
     told, _ = status.communicate(timeout=60)
-    assert {"messages": {"consumed": len(SAMPLES)}} == json.loads(told)["inbox"]
+    inbox = json.loads(told)["inbox"]
+    assert {"dropship": {"consumed": len(EXPORTS)}, "messages": {"consumed": len(SAMPLES)}} == inbox

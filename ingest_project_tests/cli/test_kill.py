@@ -15,14 +15,14 @@ from ingest_project.testing.fault_server import FaultServer
 from ingest_project_tests.cli.conftest import write_lines
 from ingest_project_tests.cli.processes import serving, start, variables_of, wait_for
 
-COUNT = 30_000
-KEYS = 25_000
+COUNT = 18_000
+KEYS = 15_000
 
 
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
-    """30,000 records in two chunks, the last 5,000 of which repeat keys of the first."""
-    records = [{"id": f"r{number % KEYS}", "version": number, "pad": "x" * 430} for number in range(COUNT)]
+    """18,000 records in two chunks, the last 3,000 of which repeat keys of the first."""
+    records = [{"id": f"r{number % KEYS}", "version": number, "pad": "x" * 740} for number in range(COUNT)]
     return write_lines(tmp_path / "things-dump.json", records)
 
 
@@ -94,7 +94,7 @@ def test_a_killed_load_goes_on_and_repeats_nothing_that_is_durable(
 
 
 def written_before(durable: int) -> int:
-    """Of the first records in the file the first 5,000 are superseded and not sent."""
+    """Of the first records in the file the first 3,000 are superseded and not sent."""
     return max(0, durable - (COUNT - KEYS))
 
 

@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from ingest_project.ledgers.schema import works
+from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.resources.deployments import load_settings
 from ingest_project_tests.cli.conftest import Ingest, write_lines
 
 LANES = (
@@ -108,3 +112,30 @@ def test_the_outlook_has_intervals_workers_for_the_deadline_and_advice(
     wrong = bare_ingest("plan", dump, "--key", "id:S", "--deadline", "soon")
     assert 2 == wrong.status
     assert "write it as 90s, 45m, 2h or 1h30m" in wrong.err
+
+
+def test_the_rate_of_earlier_loads_is_learned(ingest: Ingest, dump: Path, table: str) -> None:
+    words = ["plan", dump, "--table", table, "--json"]
+    before = ingest(*words).report
+    assert (None, 30_000) == (before["learned"], before["assumptions"]["items_per_second"])
+    assert 0 == ingest("load", dump, "--table", table, "--no-index").status
+    slow = SqlLedger(load_settings().ledger_url)
+    with slow._db.writing() as connection:
+        connection.execute(update(works).values(seconds=5.0, updated=1e9))
+    slow.close()
+    found = ingest(*words).report
+    assert 1 == found["learned"]["loads"]
+    assert 400 == pytest.approx(found["assumptions"]["items_per_second"])
+    assert found["outlook"]["seconds"]["low"] < 5 < found["outlook"]["seconds"]["high"]
+    assert "rows/s (" in ingest(*words[:-1]).out
+    told = ingest(*words, "--items-per-second", 9).report
+    assert (None, 9) == (told["learned"], told["assumptions"]["items_per_second"])
+    (load,) = ingest("status", "--json").report["imports"]
+    assert (5.0, 400.0) == (load["seconds"], load["rows_per_second"])
+    assert "2,000 rows in 5.0 s of work, 400 rows/s" in ingest("status").out
+
+
+def test_a_table_without_earlier_loads_learns_nothing(ingest: Ingest, dump: Path, table: str) -> None:
+    assert 0 == ingest("load", dump, "--table", table, "--no-index").status
+    other = ingest("plan", dump, "--table", f"{table}-other", "--key", "id", "--json").report
+    assert other["learned"] is None

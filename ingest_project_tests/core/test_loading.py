@@ -1,45 +1,22 @@
-"""The loader, scene by scene: what is sent again, what is counted, and how a load ends."""
+"""The loader, scene by scene: what is sent, what is sent again, and what is counted."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from itertools import pairwise
-from random import Random
-from time import monotonic
+from collections.abc import Iterable
 
 import pytest
 
-from ingest_project.core.errors import (
-    BadInput,
-    BatchTooLarge,
-    ChunkBusy,
-    CountLost,
-    LeaseLost,
-    PermanentFailure,
-    SourceChanged,
-    TransientFailure,
-)
-from ingest_project.core.governing import RateGovernor
-from ingest_project.core.limits import BatchLimits, MemoryBudget
-from ingest_project.core.loading import Loader, LoadSettings
-from ingest_project.core.model import Batch, Chunk, Claim, Counts, Position, Rejection, WriteReport
+from ingest_project.core.errors import BatchTooLarge, CountLost, PermanentFailure, TransientFailure
+from ingest_project.core.limits import BatchLimits
+from ingest_project.core.loading import LoadSettings
+from ingest_project.core.model import Batch, Claim, Counts, Position, Rejection, WriteReport
 from ingest_project.core.retrying import RetryPolicy
-from ingest_project.testing.doubles import FakeClock, InMemoryLedger, InMemorySink, ListStream, MortalLedger
+from ingest_project.testing.doubles import InMemorySink, ListStream, MortalLedger
 from ingest_project.testing.faults import Answer, FaultScript, KillPoint, Life
 from ingest_project.testing.playing import Stage
-from ingest_project.testing.samples import key_hash, sample_chunk, sample_work
-
-FAULT = BadInput(uri="file:///in/a.json", offset=77, expected="a comma")
-
-
-def bodies(count: int) -> list[bytes]:
-    return [b"k%d=v" % number for number in range(count)]
-
-
-def state_of(stage: Stage) -> str:
-    (row,) = stage.ledger.status()
-    return row.state
+from ingest_project.testing.samples import sample_chunk
+from ingest_project_tests.core.scenes import bodies, state_of
 
 
 def test_every_item_arrives_and_the_chunk_is_sealed_behind_one_flush() -> None:
@@ -59,13 +36,6 @@ def test_an_empty_chunk_is_sealed_without_a_request() -> None:
     sink = stage.sink()
     assert stage.load(ListStream([]), sink=sink).sealed
     assert sink.log == []
-
-
-def test_as_many_requests_are_in_flight_as_the_window_allows() -> None:
-    stage = Stage(window=5)
-    sink = stage.sink()
-    stage.load(ListStream(bodies(200)), sink=sink)
-    assert sink.most_in_flight == 5
 
 
 def test_only_what_was_not_taken_is_sent_again() -> None:
@@ -194,17 +164,6 @@ def test_a_report_that_names_an_item_twice_or_from_nowhere_is_never_believed(rep
         stage.load(ListStream(bodies(4)), sink=Liar(limits=stage.limits))
 
 
-def test_a_bug_releases_the_chunk_and_comes_through() -> None:
-    class Broken(InMemorySink):
-        async def write(self, batch: Batch) -> WriteReport:
-            raise KeyError("bug")
-
-    stage = Stage()
-    with pytest.raises(KeyError):
-        stage.load(ListStream(bodies(4)), sink=Broken())
-    assert state_of(stage) == "open"
-
-
 def test_a_request_that_is_too_large_is_split_until_it_fits() -> None:
     class Narrow(InMemorySink):
         async def write(self, batch: Batch) -> WriteReport:
@@ -250,249 +209,3 @@ def test_losers_and_rejections_of_the_stream_are_counted_and_never_sent() -> Non
     expected = Counts(sent=5, written=2, superseded=2, rejected=1, bytes=6, requests=1)
     assert expected == result.counts
     assert (letter,) == stage.ledger.rejections(sample_chunk(), "table")
-
-
-def test_a_broken_input_ends_failed_with_everything_before_it_durable() -> None:
-    stage = Stage()
-    result = stage.load(ListStream(bodies(30), fault=FAULT))
-    assert (False, 30, str(FAULT)) == (result.sealed, result.counts.written, result.reason)
-    (row,) = stage.ledger.status()
-    assert ("failed", str(FAULT), 30) == (row.state, row.reason, row.counts.written)
-    assert len(stage.table) == 30
-
-
-def test_a_file_that_changed_under_the_reader_fails_its_chunk_only() -> None:
-    result = Stage().load(ListStream(bodies(3), fault=SourceChanged("another etag")))
-    assert (result.sealed, result.reason) == (False, "another etag")
-
-
-def test_a_reader_that_stumbles_releases_the_chunk() -> None:
-    stage = Stage()
-    with pytest.raises(TransientFailure, match="read timed out"):
-        stage.load(ListStream(bodies(30), fault=TransientFailure("read timed out")))
-    assert state_of(stage) == "open"
-
-
-def test_a_sealed_chunk_makes_no_sink_call() -> None:
-    stage = Stage()
-    first = stage.load(ListStream(bodies(30)))
-    sink = stage.sink()
-    again = stage.load(ListStream(bodies(30)), sink=sink, owner="two")
-    assert (sink.log, sink.flushes) == ([], 0)
-    assert (True, True, first.counts, Counts()) == (again.sealed, again.replayed, again.counts, again.new)
-
-
-def test_a_busy_chunk_raises_and_sends_nothing() -> None:
-    stage = Stage()
-    stage.ledger.claim(sample_work(sample_chunk()), owner="other", lease=60)
-    sink = stage.sink()
-    with pytest.raises(ChunkBusy):
-        stage.load(ListStream(bodies(3)), sink=sink)
-    assert sink.log == []
-
-
-class Hanging(InMemorySink):
-    """Takes ``seconds`` for each request, and tells when it was asked."""
-
-    def __init__(self, seconds: float, clock: FakeClock, table: dict[bytes, bytes]) -> None:
-        super().__init__(limits=BatchLimits(count=4, bytes=1000), table=table)
-        self._seconds, self._clock = seconds, clock
-        self.asked: list[float] = []
-
-    async def write(self, batch: Batch) -> WriteReport:
-        self.asked.append(self._clock())
-        await asyncio.sleep(self._seconds)
-        return await super().write(batch)
-
-
-def test_a_slow_target_does_not_cost_the_lease() -> None:
-    stage = Stage(window=1)
-    assert stage.load(ListStream(bodies(12)), sink=Hanging(20.0, stage.clock, stage.table)).sealed
-
-
-def test_nothing_is_sent_once_another_owner_has_the_chunk() -> None:
-    stage = Stage(window=2)
-    sink = Hanging(0.3, stage.clock, stage.table)
-    taken: list[float] = []
-
-    def take_over(stage_name: str, chunk: Chunk, done: int, counts: Counts) -> None:
-        if not taken:
-            stage.ledger.release(stage.ledger.claim(sample_work(chunk), owner="one", lease=5), "")
-            stage.ledger.claim(sample_work(chunk), owner="two", lease=500)
-            taken.append(stage.clock())
-
-    with pytest.raises(LeaseLost):
-        stage.load(ListStream(bodies(200)), sink=sink, progress=take_over)
-    assert max(sink.asked) <= taken[0] + 0.3 + stage.settings.step_seconds
-    assert state_of(stage) == "claimed"
-
-
-def test_a_loader_that_cannot_renew_fences_itself() -> None:
-    stage = Stage(window=2)
-    sink = Hanging(0.3, stage.clock, stage.table)
-
-    async def stuck(call: Callable[[], object]) -> object:
-        """Every call of the ledger behind the claim hangs for longer than the lease."""
-        if sink.asked:
-            await asyncio.sleep(50.0)
-        return call()
-
-    loader = stage.loader(sink, offload=stuck)
-    begin = stage.clock()
-    load = loader.load(sample_work(sample_chunk()), ListStream(bodies(2000), size=2000), "one")
-    with pytest.raises(LeaseLost, match="could not renew"):
-        stage.clock.run(load)
-    assert max(sink.asked) - begin <= 0.9 * stage.settings.lease
-
-
-def test_a_lease_counts_from_the_question_and_not_from_the_answer() -> None:
-    stage = Stage(window=2)
-    sink = Hanging(0.3, stage.clock, stage.table)
-    asked: list[float] = []
-
-    async def slow(call: Callable[[], object]) -> object:
-        """The first advance takes effect at once and answers late; the ledger is gone behind it."""
-        if not sink.asked:
-            return call()
-        asked.append(stage.clock())
-        result = call() if len(asked) == 1 else None
-        await asyncio.sleep(3.0 if len(asked) == 1 else 50.0)
-        return result
-
-    load = stage.loader(sink, offload=slow).load(
-        sample_work(sample_chunk()), ListStream(bodies(2000), size=2000), "one"
-    )
-    with pytest.raises(LeaseLost, match="could not renew"):
-        stage.clock.run(load)
-    assert max(sink.asked) <= asked[0] + 0.9 * stage.settings.lease
-
-
-def test_a_load_that_failed_leaves_window_and_budget_as_it_found_them() -> None:
-    stage = Stage(window=4, limits=BatchLimits(count=1, bytes=100))
-    answers = [*[Answer.LOST_BEFORE] * 10, Answer.PERMANENT]
-    sink, budget = stage.sink(FaultScript(answers)), MemoryBudget(1000)
-    loader = stage.loader(sink, budget=budget)
-    with pytest.raises(PermanentFailure):
-        stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(40)), "one"))
-    assert budget.held == 0
-    sink.most_in_flight = 0
-    result = stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(200)), "two"))
-    assert (True, 0) == (result.sealed, budget.held)
-    assert sink.most_in_flight <= 4
-
-
-def test_a_cancelled_load_releases_the_chunk() -> None:
-    stage = Stage()
-    loader = stage.loader(Hanging(50.0, stage.clock, stage.table))
-
-    async def main() -> None:
-        task = asyncio.create_task(loader.load(sample_work(sample_chunk()), ListStream(bodies(40)), "one"))
-        await asyncio.sleep(1.0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    stage.clock.run(main())
-    assert state_of(stage) == "open"
-
-
-def test_progress_is_told_at_every_durable_step() -> None:
-    stage = Stage()
-    steps: list[tuple[int, int]] = []
-    stage.load(ListStream(bodies(100)), progress=lambda *words: steps.append((words[2], words[3].sent)))
-    assert len(steps) > 3
-    assert steps[-1] == (100, 100)
-    assert steps == sorted(steps)
-    assert all(done == sent for done, sent in steps)
-
-
-def test_a_progress_that_raises_stops_the_load_and_releases_the_chunk() -> None:
-    def broken(*words: object) -> None:
-        raise KeyError("bug in a progress bar")
-
-    stage = Stage()
-    with pytest.raises(KeyError):
-        stage.load(ListStream(bodies(500)), progress=broken)
-    assert state_of(stage) == "open"
-    assert stage.load(ListStream(bodies(500)), owner="two").counts.written == 500
-
-
-def test_the_ledger_advances_in_steps_and_not_for_each_batch() -> None:
-    stage = Stage(settings=LoadSettings(lease=60, step_seconds=1.0, step_items=1000))
-    steps: list[int] = []
-    stage.load(ListStream(bodies(2500)), progress=lambda _, __, done, counts: steps.append(done))
-    assert len(steps) <= 12
-
-
-def test_held_bytes_stay_within_the_budget() -> None:
-    stage = Stage(window=64)
-    budget = MemoryBudget(50)
-    loader = stage.loader(stage.sink(), budget=budget)
-    stage.clock.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(300)), "one"))
-    assert len(stage.table) == 300
-    assert (budget.held, 0 < budget.peak <= 50) == (0, True)
-
-
-def test_rejections_do_not_pile_up_while_the_ledger_is_busy() -> None:
-    letters = [Rejection(ordinal=at, offset=0, reason="no", raw=b"x" * 1000) for at in range(3000)]
-    stage = Stage(settings=LoadSettings(lease=60, step_seconds=1.0, step_bytes=20_000))
-
-    async def slow(call: Callable[[], object]) -> object:
-        await asyncio.sleep(0.2)
-        return call()
-
-    done: list[int] = [0]
-    loader = stage.loader(stage.sink(), offload=slow)
-    load = loader.load(
-        sample_work(sample_chunk()), ListStream(letters), "one", lambda *words: done.append(words[2])
-    )
-    assert stage.clock.run(load).counts.rejected == 3000
-    assert max(end - start for start, end in pairwise(done)) < 8 * 20_000 / 1000 + 256
-
-
-def test_two_loads_side_by_side_share_window_and_budget() -> None:
-    stage = Stage(window=6)
-    sink, budget = stage.sink(), MemoryBudget(60)
-    loader = stage.loader(sink, budget=budget)
-    chunks = [sample_chunk("a"), sample_chunk("b")]
-
-    async def main() -> None:
-        streams = [ListStream([b"%s%d=v" % (name, n) for n in range(100)]) for name in (b"a", b"b")]
-        await asyncio.gather(
-            *(
-                loader.load(sample_work(chunk), stream, "one")
-                for chunk, stream in zip(chunks, streams, strict=True)
-            )
-        )
-
-    stage.clock.run(main())
-    assert len(stage.table) == 200
-    assert sink.most_in_flight <= 6
-    assert budget.peak <= 60 + 2 * 4 * 6
-
-
-def test_an_item_waits_for_the_one_with_its_key_and_overtakes_no_other() -> None:
-    stage = Stage(window=16, latency=0.5, limits=BatchLimits(count=1, bytes=100))
-    rng = Random(5)
-    keys = [rng.randrange(4) for _ in range(60)]
-    items = [b"k%d=%d" % (key, at) for at, key in enumerate(keys)]
-    result = stage.load(ListStream(items, hashes=[key_hash(key) for key in keys]))
-    assert result.sealed
-    expected = {b"k%d" % key: item for key, item in zip(keys, items, strict=True)}
-    assert expected == stage.table
-
-
-def test_the_loader_works_with_threads_and_real_time() -> None:
-    sink, ledger = InMemorySink(latency=0.001), InMemoryLedger(monotonic)
-    loader = Loader(
-        sink=sink,
-        ledger=ledger,
-        retry=RetryPolicy(),
-        budget=MemoryBudget(1 << 20),
-        governor=RateGovernor(monotonic),
-        clock=monotonic,
-        sleep=asyncio.sleep,
-        rng=Random(0),
-    )
-    result = asyncio.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(500)), "one"))
-    assert (result.sealed, len(sink.table)) == (True, 500)

@@ -165,7 +165,7 @@ def started(home: Path, turned: Mapping[str, str] | None = None) -> Deployment:
         drop(settings, day, table, dump(records))
     drop(settings, day, BROKEN, truncated(BROKEN_RECORDS))
     environ = child_environment(settings, turned)
-    dagster = ui.up(home, project_folder(), environ, tied=True, timeout=PATIENCE)
+    dagster = ui.up(home, project_folder(), environ, usual_port=False, tied=True, timeout=PATIENCE)
     deployment = Deployment(settings=settings, ui=dagster, ledger=SqlLedger(settings.ledger_url), day=day)
     deployment.wait_for_files(len(GOOD) + 1)
     return deployment

@@ -6,14 +6,12 @@ Between the tests the ledger is had back as a copy of its database.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
 
-from ingest_project.local import Stack
 from ingest_project.testing.running import RunningServer
 from ingest_project_tests import readback
 from ingest_project_tests.faults.clean import (
@@ -26,11 +24,7 @@ from ingest_project_tests.faults.clean import (
     turn_back,
 )
 from ingest_project_tests.faults.launcher import Launcher
-from ingest_project_tests.faults.world import new_world
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.client import DynamoDBClient
-    from mypy_boto3_s3.client import S3Client
+from ingest_project_tests.faults.world import World
 
 pytestmark = [pytest.mark.dagster, pytest.mark.slow]
 
@@ -70,17 +64,10 @@ class DatabaseVault:
 
 
 @pytest.fixture(scope="module")
-def clean(
-    services: Stack,
-    s3: S3Client,
-    dynamodb: DynamoDBClient,
-    postgresql: RunningServer,
-    tmp_path_factory: pytest.TempPathFactory,
-    launcher: Launcher,
-) -> Iterator[Clean]:
+def clean(make_world: Callable[[], World], postgresql: RunningServer, launcher: Launcher) -> Iterator[Clean]:
     vault = DatabaseVault(postgresql.url)
     try:
-        world = new_world(services, s3, dynamodb, tmp_path_factory)
+        world = make_world()
         world.turned["INGEST_LEDGER_URL"] = vault.url
         yield clean_load(world, launcher, vault)
     finally:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ingest_project.local.sample_rows import GOOD, TWIN, write_row_files
+from ingest_project.local.sample_rows import (
+    EXPORTED_ORDERS,
+    EXPORTS,
+    GOOD,
+    TWIN,
+    write_exports,
+    write_row_files,
+)
 from ingest_project_tests.entities.dropship.bench import Bench
 
 FILES, ROWS = 12, 600
@@ -38,3 +45,14 @@ def test_every_sample_has_the_fate_that_its_list_says(tmp_path: Path) -> None:
         good += file.good if file.kind != TWIN else 0
     assert sum(map(len, bench.shelf.stock.values())) == good
     assert {GOOD, TWIN} < {file.kind for file in write_row_files(tmp_path / "x", files=FILES, rows=60)}
+
+
+def test_the_exports_of_the_demo_have_the_rows_that_they_announce(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "bench")
+    for sample, path in zip(EXPORTS, write_exports(tmp_path / "files"), strict=True):
+        refused = bench.load("2026-11-02", path.name, path.read_bytes())
+        assert (sample.name, sample.rejected) == (path.name, len(refused))
+    read = sum(row.counts.sent for row in bench.ledger.status() if row.stage == "validated")
+    assert sum(sample.read for sample in EXPORTS) == read
+    report = bench.post("2026-11-02")
+    assert (EXPORTED_ORDERS, EXPORTED_ORDERS) == (report.counts.written, len(bench.books["orders"]))

@@ -26,7 +26,7 @@ from ingest_project.local.catalogue import SERVERS
 from ingest_project.local.ports import choose
 from ingest_project.local.postgresql import THROW_AWAY, database
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY, Place, exchange
-from ingest_project.testing.running import RunningServer, Servers
+from ingest_project.testing.running import IN_TESTS, RunningServer, Servers
 
 pytestmark = pytest.mark.servers
 WORDS = b"the quick brown fox"
@@ -194,7 +194,10 @@ def test_a_server_stops_when_it_is_asked_and_keeps_what_it_says(
     obtained(name, start_server)
 
     def up() -> local.Running:
-        return local.up(open_home, names=(known,), usual_ports=False, tied=True, timeout=120).servers[known]
+        settings = {known: IN_TESTS.get(name, {})}
+        return local.up(
+            open_home, names=(known,), settings=settings, usual_ports=False, tied=True, timeout=120
+        ).servers[known]
 
     first = up()
     write(first.endpoint)
@@ -213,7 +216,7 @@ def test_a_server_whose_port_is_taken_ends_by_itself(
     taken: set[int] = set()
     with socket.create_server(("127.0.0.1", 0)) as holder:
         ports = {listener: choose((), taken) for listener in server.ports} | {"http": holder.getsockname()[1]}
-        place = Place(folder=open_home, ports=ports, program=program, settings={})
+        place = Place(folder=open_home, ports=ports, program=program, settings=IN_TESTS.get(name, {}))
         mark = processes.start(
             server.command(place),
             folder=open_home,

@@ -7,19 +7,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from ingest_project.local import Stack
 from ingest_project_tests.faults.deployed import PLANNED, STAGES, TABLE, VALIDATED
-from ingest_project_tests.faults.world import DAY, DIGITS, lines, new_world, record, wrapped
+from ingest_project_tests.faults.world import DAY, DIGITS, World, lines, record, wrapped
 from ingest_project_tests.orchestration.desk import Desk, operated
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.client import DynamoDBClient
-    from mypy_boto3_s3.client import S3Client
 
 Harm = Callable[[Desk], AbstractContextManager[None]]
 """Breaks something for the length of a block."""
@@ -47,11 +42,9 @@ def drop_two_files(desk: Desk) -> None:
 
 
 @pytest.fixture(scope="module")
-def loaded(
-    services: Stack, s3: S3Client, dynamodb: DynamoDBClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Desk]:
+def loaded(make_world: Callable[[], World]) -> Iterator[Desk]:
     """One load for all tests that harm it: each harm undoes itself."""
-    with operated(new_world(services, s3, dynamodb, tmp_path_factory)) as desk:
+    with operated(make_world()) as desk:
         drop_two_files(desk)
         assert desk.run(PLANNED).is_success
         assert desk.run(*STAGES).is_success

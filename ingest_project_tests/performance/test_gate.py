@@ -51,11 +51,16 @@ def test_a_committed_ratio_that_is_not_measured_any_more_falls_short() -> None:
     assert ["ours, x: not measured; committed is 10"] == gate.shortfalls({}, {"ours": {"x": 10.0}})
 
 
-def test_committing_some_claims_keeps_the_others(tmp_path: Path) -> None:
+def test_committing_some_claims_keeps_the_others_and_drops_what_ci_runs_no_more(tmp_path: Path) -> None:
     path = tmp_path / "committed.json"
-    gate.write({"one": {"ours": {"x": 1.23456}}}, path)
-    gate.write({"two": {"ours": {"x": 2.0}}}, path)
+    gate.write({"one": {"ours": {"x": 1.23456}}, "old": {}}, {"one", "old"}, path)
+    gate.write({"two": {"ours": {"x": 2.0}}}, {"one", "two"}, path)
     assert {"one": {"ours": {"x": 1.23}}, "two": {"ours": {"x": 2.0}}} == gate.read(path)
+
+
+def test_of_several_runs_the_least_of_each_ratio_is_committed() -> None:
+    runs = [{"ours": {"x": ratio, "y": 1 / ratio}} for ratio in (4.0, 8.0, 2.0)]
+    assert {"ours": {"x": 2.0, "y": 0.125}} == gate.least(runs)
 
 
 def test_what_is_committed_are_the_claims_that_ci_runs() -> None:

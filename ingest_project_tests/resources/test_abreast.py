@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Event, current_thread
 
@@ -12,7 +13,7 @@ from ingest_project.core.errors import TransientFailure
 from ingest_project.core.model import Chunk, Counts
 from ingest_project.core.outcomes import FAILED, SEALED, ChunkOutcome
 from ingest_project.core.ports import Progress
-from ingest_project.resources.abreast import in_tasks, in_threads
+from ingest_project.resources.abreast import Room, in_tasks, in_threads, room_for
 from ingest_project.resources.places import Places
 from ingest_project.testing.samples import sample_chunk
 
@@ -39,10 +40,40 @@ def test_threads_work_on_as_many_chunks_at_once_as_they_are_and_one_failure_harm
     def progress(stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
         told.append(current_thread().name)
 
-    ended = list(in_threads(attempt, CHUNKS, 3, progress))
+    ended = list(in_threads(attempt, CHUNKS, Room(count=3), progress))
     assert sorted(chunk.id for chunk in CHUNKS) == sorted(each.chunk.id for each in ended)
     assert [CHUNKS[2]] == [each.chunk for each in ended if each.state == FAILED]
     assert {current_thread().name} >= set(told)
+
+
+def test_large_chunks_wait_for_each_other_and_small_ones_go_together_in_their_order() -> None:
+    weights = dict(zip((chunk.id for chunk in CHUNKS), (10, 9, 2, 30, 1, 1), strict=True))
+    under_way: set[str] = set()
+    together: list[str] = []
+
+    async def attempt(chunk: Chunk) -> ChunkOutcome:
+        under_way.add(chunk.id)
+        await asyncio.sleep(0)
+        together.append(
+            "".join(name for name, one in zip("abcdef", CHUNKS, strict=True) if one.id in under_way)
+        )
+        await asyncio.sleep(0)
+        under_way.remove(chunk.id)
+        return outcome(chunk)
+
+    room = Room(count=5, weigh=lambda chunk: weights[chunk.id], bytes=12)
+    with asyncio.Runner() as runner:
+        ended = list(in_tasks(runner, attempt, CHUNKS, room))
+    assert set(CHUNKS) == {each.chunk for each in ended}
+    assert ["a", "bc", "bc", "d", "ef", "ef"] == together
+
+
+def test_what_a_chunk_counts_for() -> None:
+    plain = replace(CHUNKS[0], range=replace(CHUNKS[0].range, start=0, end=100), compression="")
+    validated, delivered = room_for("validated", 5, 40), room_for("table", 5, 40)
+    assert (40, 100) == (validated.weigh(plain), delivered.weigh(plain))
+    assert 10 == validated.weigh(replace(plain, range=replace(plain.range, end=10)))
+    assert 40 == validated.weigh(replace(plain, range=replace(plain.range, end=10), compression="gzip"))
 
 
 def test_threads_that_nobody_listens_to_any_more_end_at_their_next_durable_step() -> None:
@@ -60,7 +91,7 @@ def test_threads_that_nobody_listens_to_any_more_end_at_their_next_durable_step(
             stopped.set()
             raise
 
-    attempts = in_threads(attempt, CHUNKS[:2], 2, quiet)
+    attempts = in_threads(attempt, CHUNKS[:2], Room(count=2), quiet)
     next(attempts)
     attempts.close()
     assert stopped.is_set()
@@ -81,7 +112,7 @@ def test_tasks_of_one_loop_overlap_and_begin_in_order() -> None:
         return outcome(chunk)
 
     with asyncio.Runner() as runner:
-        ended = list(in_tasks(runner, attempt, CHUNKS, 4))
+        ended = list(in_tasks(runner, attempt, CHUNKS, Room(count=4)))
     assert (6, 4) == (len(ended), most)
     assert CHUNKS == begun
 
@@ -99,7 +130,7 @@ def test_tasks_are_cancelled_and_waited_for_when_the_caller_stops() -> None:
         return outcome(chunk)
 
     with asyncio.Runner() as runner:
-        attempts = in_tasks(runner, attempt, CHUNKS[:3], 3)
+        attempts = in_tasks(runner, attempt, CHUNKS[:3], Room(count=3))
         next(attempts)
         attempts.close()
     assert CHUNKS[1:3] == sorted(released, key=lambda chunk: chunk.order)

@@ -6,7 +6,7 @@ from ingest_project.core.forecasting import Interval
 from ingest_project.resources.estimating import Estimate, FileEstimate
 from ingest_project.resources.knobs import Knobs
 from ingest_project.resources.lanes import Assumptions, Volume
-from ingest_project.resources.outlook import Outlook, outlook
+from ingest_project.resources.outlook import TOLD, Outlook, outlook
 from ingest_project.resources.prices import Quotas
 
 MIB = 2**20
@@ -35,7 +35,7 @@ def seen(found: Estimate, **words: float) -> Outlook:
 
 
 def test_time_has_an_interval_of_rows_and_of_the_rate() -> None:
-    found = seen(of(), told=True)
+    found = seen(of(), bounds=TOLD)
     assert Interval(low=540 / 1.2, likely=600, high=660 / 0.8) == found.seconds
     assumed = seen(of())
     assert Interval(low=540 / 1.5, likely=600, high=660 / 0.5) == assumed.seconds
@@ -46,14 +46,20 @@ def test_two_workers_take_half_the_time_where_there_are_two_chunks() -> None:
     assert 600 == seen(of(files=1, size=MIB), workers=2).seconds.likely
 
 
+def test_without_a_number_the_outlook_has_the_processes_that_the_load_will_get() -> None:
+    knobs = Knobs(in_flight=32, memory_bytes=32 * MIB, workers=None, cores=2)
+    assert 1 == outlook(of(), knobs, Assumptions(), QUOTAS).workers
+    assert 2 == outlook(of(size=64 * MIB), knobs, Assumptions(), QUOTAS).workers
+
+
 def test_the_deadline_says_how_many_workers_are_needed() -> None:
-    found = seen(of(), told=True, deadline=300.0)
+    found = seen(of(), bounds=TOLD, deadline=300.0)
     assert (3, "within 0:05:00: 3 workers needed") == (found.workers_needed, found.deadline)
-    assert 1 == seen(of(), told=True, deadline=3600.0).workers_needed
+    assert 1 == seen(of(), bounds=TOLD, deadline=3600.0).workers_needed
 
 
 def test_a_deadline_that_chunks_do_not_allow_is_told_so() -> None:
-    found = seen(of(files=2, size=MIB), told=True, deadline=100.0)
+    found = seen(of(files=2, size=MIB), bounds=TOLD, deadline=100.0)
     assert found.workers_needed is None
     assert "not surely, 2 workers over 2 chunks" in found.deadline
 

@@ -1,10 +1,13 @@
-"""What a process says about its memory; measured in one of its own, whose children are known."""
+"""What a process says about its memory, measured in one whose children are known; and its collector."""
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+
+from ingest_project.resources.process import RARELY, spare_collector, uncollected
 
 PROGRAM = """
 import json, subprocess, sys
@@ -45,3 +48,23 @@ def test_a_crew_is_the_first_process_and_its_workers_and_nobody_else() -> None:
     first, worker, seen, seen_by_worker = json.loads(done.stdout)
     assert 0.9 * (first + worker) < seen < 1.2 * (first + worker)
     assert 0.9 * (first + worker) < seen_by_worker < 1.2 * (first + worker)
+
+
+def test_what_is_made_to_stay_is_looked_at_by_no_collection_afterwards() -> None:
+    before = gc.get_freeze_count()
+    with uncollected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
+    gc.unfreeze()
+
+
+def test_a_process_of_a_load_is_collected_rarely_but_it_is() -> None:
+    usual = gc.get_threshold()
+    gc.disable()
+    try:
+        spare_collector()
+        assert (True, RARELY) == (gc.isenabled(), gc.get_threshold())
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()

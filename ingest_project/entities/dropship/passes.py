@@ -1,10 +1,10 @@
-"""OrderPass: one date's touched orders, slot by slot of the order space, to the OrderSink. No Dagster."""
+"""BookPass: one date's touched ids, slot by slot of their space, to a BookSink. No Dagster."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -15,16 +15,24 @@ from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.loading import Loader, LoadSettings
 from ingest_project.core.model import Chunk, Claim, Counts, FileRange, KeySchema, Work, WorkStatus
-from ingest_project.core.ports import Clock, Ledger, PartStore, Progress
+from ingest_project.core.ports import Clock, Ledger, Progress, Sink
+from ingest_project.core.ranking import Ranked
 from ingest_project.core.retrying import RetryPolicy
-from ingest_project.entities.dropship.posting import OrderSink, Shelf, SlotLock
-from ingest_project.entities.dropship.touched import SLOTS, IdStream, order_ids, published
+from ingest_project.entities.dropship.posting import SlotLock
+from ingest_project.entities.dropship.touched import SLOTS, IdStream
 from ingest_project.resources.knobs import Knobs
 from ingest_project.sinks.spills import Spills
 
-STAGE, LOCK = "orders", "orders-lock"
-ENTITY = "dropship-orders"
-"""Under this name the ledger keeps the slots of the order space."""
+
+def entity_of(stage: str) -> str:
+    """The name under which the ledger keeps the slots of a stage's space."""
+    return f"dropship-{stage}"
+
+
+def lock_of(stage: str) -> str:
+    """The stage under which the ledger keeps who is in a slot."""
+    return f"{stage}-lock"
+
 
 HOLD_BYTES = 8 << 20
 """Of ids that are sorted; those of a date beyond it lie on the disk meanwhile."""
@@ -57,18 +65,18 @@ def loaded(chunks: Sequence[Chunk], rows: Sequence[WorkStatus]) -> list[Chunk]:
     return [chunk for chunk in chunks if chunk.id in done]
 
 
-def generation(rows: Sequence[WorkStatus]) -> str:
-    """Names what the table holds of a date: with more lines there the orders are another piece of work."""
+def generation(rows: Sequence[WorkStatus], stages: Sequence[str] = ("table",)) -> str:
+    """Names what the tables hold of a date: with more there its books are another piece of work."""
     words = [
         f"{row.chunk_id}.{row.state}.{row.counts.sent}"
         for row in rows
-        if row.stage == "table" and row.state in ENDED
+        if row.stage in stages and row.state in ENDED
     ]
     return hashlib.sha256("\0".join(sorted(words)).encode()).hexdigest()[:24]
 
 
-class OrderPass:
-    """Makes the books of the orders that some chunks touch.
+class BookPass:
+    """Makes the books of some ids.
 
     A slot that was finished in an earlier attempt is not done again; one that was begun goes on. Two passes,
     of whatever dates, are never in one slot at once.
@@ -76,6 +84,8 @@ class OrderPass:
     Memory: HOLD_BYTES of ids and what the Loader's budget allows.
 
     Args:
+        stage: Name of the books in the ledger.
+        sink: A slot's lock -> where its ids go.
         owner: Who claims.
         folder: For ids that wait on the disk; emptied at the end.
     """
@@ -83,9 +93,9 @@ class OrderPass:
     def __init__(
         self,
         *,
-        shelf: Shelf,
+        stage: str,
+        sink: Callable[[SlotLock], Sink],
         ledger: Ledger,
-        parts: PartStore,
         owner: str,
         knobs: Knobs,
         folder: Path,
@@ -94,19 +104,20 @@ class OrderPass:
         sleep: Sleep = asyncio.sleep,
         offload: Offload = asyncio.to_thread,
     ) -> None:
-        self._shelf, self._ledger, self._parts, self._owner = shelf, ledger, parts, owner
+        self._stage, self._sink, self._ledger, self._owner = stage, sink, ledger, owner
         self._knobs, self._folder, self._clock, self._sleep, self._rng = knobs, folder, clock, sleep, rng
         self._offload = offload
         self._budget = MemoryBudget(knobs.memory_bytes)
         self._governor = RateGovernor(clock, most=knobs.in_flight)
 
     async def run(
-        self, day: str, mark: str, chunks: Sequence[Chunk], progress: Progress | None = None
+        self, day: str, mark: str, ids: Iterable[Ranked], progress: Progress | None = None
     ) -> PassReport:
         """All slots of one date.
 
         Args:
             mark: The date's ``generation``; a pass over the same one is not repeated.
+            ids: In any order, and as often as they stand somewhere.
 
         Raises:
             TransientFailure, LeaseLost: What is done is in the ledger, the same call goes on.
@@ -115,11 +126,10 @@ class OrderPass:
         started, report = self._clock(), PassReport()
         spills = Spills(self._folder, SLOTS, hold=HOLD_BYTES)
         try:
-            ids = order_ids(self._parts, published(self._parts, chunks))
             await self._offload(lambda: spills.fill(ids))
             for slot, bucket in enumerate(spills.buckets):
                 if bucket.records:
-                    work = slot_chunk(day, slot, mark, bucket.records)
+                    work = slot_chunk(self._stage, day, slot, mark, bucket.records)
                     report = await self._slot(report, work, IdStream(spills=spills, slot=slot), progress)
         finally:
             spills.discard()
@@ -128,13 +138,13 @@ class OrderPass:
     async def _slot(
         self, report: PassReport, chunk: Chunk, ids: IdStream, progress: Progress | None
     ) -> PassReport:
-        held = await self._take(lock_chunk(chunk.slot))
+        held = await self._take(lock_chunk(self._stage, chunk.slot))
         try:
             lock = SlotLock(
                 self._ledger, held, lease=self._knobs.lease_seconds, clock=self._clock, offload=self._offload
             )
-            sink = OrderSink(self._shelf, lock)
-            work = Work(chunk=chunk, stage=STAGE, identity=await sink.identity())
+            sink = self._sink(lock)
+            work = Work(chunk=chunk, stage=self._stage, identity=await sink.identity())
             keeper = asyncio.create_task(self._keep(lock))
             try:
                 result = await self._loader(sink).load(work, ids, self._owner, progress)
@@ -153,7 +163,8 @@ class OrderPass:
 
     async def _take(self, chunk: Chunk) -> Claim:
         """The slot, when whoever has it is through or dead: at the latest when two leases have passed."""
-        work, lease = Work(chunk=chunk, stage=LOCK, identity=LOCK), self._knobs.lease_seconds
+        lock, lease = lock_of(self._stage), self._knobs.lease_seconds
+        work = Work(chunk=chunk, stage=lock, identity=lock)
         deadline = self._clock() + 2 * lease
 
         def claiming() -> Claim:
@@ -168,7 +179,7 @@ class OrderPass:
                     raise
             await self._sleep(0.5)
 
-    def _loader(self, sink: OrderSink) -> Loader:
+    def _loader(self, sink: Sink) -> Loader:
         knobs = self._knobs
         return Loader(
             sink=sink,
@@ -186,21 +197,22 @@ class OrderPass:
         )
 
 
-def slot_chunk(day: str, slot: int, mark: str, records: int) -> Chunk:
+def slot_chunk(stage: str, day: str, slot: int, mark: str, records: int) -> Chunk:
     """The work of one slot of one date. Its target is its own: there is no order among slots."""
     return Chunk(
-        entity=ENTITY,
+        entity=entity_of(stage),
         date=day,
         slot=slot,
-        target=f"{STAGE}@{day}/{slot:02d}",
+        target=f"{stage}@{day}/{slot:02d}",
         keys=SPACE,
-        range=FileRange(uri=f"{STAGE}:{slot:02d}", etag=mark, start=0, end=0),
-        shape=STAGE,
+        range=FileRange(uri=f"{stage}:{slot:02d}", etag=mark, start=0, end=0),
+        shape=stage,
         compression="",
         records=records,
     )
 
 
-def lock_chunk(slot: int) -> Chunk:
-    """What stands in the ledger for a slot of the order space; of no date."""
-    return replace(slot_chunk("", slot, LOCK, 0), target=f"{LOCK}/{slot:02d}")
+def lock_chunk(stage: str, slot: int) -> Chunk:
+    """What stands in the ledger for a slot of the space; of no date."""
+    lock = lock_of(stage)
+    return replace(slot_chunk(stage, "", slot, lock, 0), target=f"{lock}/{slot:02d}")

@@ -1,13 +1,13 @@
-"""OrderSink: order ids in, orders and journal entries out: made of all lines and put where they differ.
+"""BookSink: ids in, books out (orders, journal entries, settlements): made anew and put where they differ.
 
-A core.ports.Sink, so that the Loader keeps requests in flight, tries again, counts and resumes. Where lines
-and books lie is behind a port.
+A core.ports.Sink, so that the Loader keeps requests in flight, tries again, counts and resumes. What a book
+is made of is said by its maker, and where books lie is behind a port.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Inexact
 from typing import Any, Protocol, TypeVar
@@ -20,16 +20,27 @@ from ingest_project.core.limits import BatchLimits
 from ingest_project.core.model import Batch, Claim, Counts, Position, Refusal, WriteReport
 from ingest_project.core.ports import Clock, Ledger
 from ingest_project.entities.dropship.books import Item, journal_of, order_of, same, sides
-from ingest_project.formats.attribute_values import typed_attributes
+from ingest_project.formats.attribute_values import Value, typed_attributes
 from ingest_project.formats.json_tree import Refused
 
 LIMITS = BatchLimits(count=25, bytes=64 * 1024)
-"""As many orders at once as one request can write."""
+"""As many books of a kind at once as one request can write."""
 
 MOST_LINES = 10_000
 """Of one order; what has more is refused, so that one id cannot fill the memory."""
 
-ORDERS, JOURNAL = "orders", "journal"
+ORDERS, JOURNAL, INVOICES, SETTLEMENTS = "orders", "journal", "invoices", "settlements"
+KEYS: Mapping[str, tuple[str, ...]] = {
+    ORDERS: ("kode_pesanan",),
+    JOURNAL: ("kode_pesanan",),
+    INVOICES: ("kode_invoice_channel", "kode_pesanan"),
+    SETTLEMENTS: ("kode_invoice_channel",),
+}
+"""Kinds of books and the attributes of their keys, texts all of them. ``invoices`` leads from the channel's
+code to the orders that bear it."""
+
+ORDER_BOOKS = (INVOICES, ORDERS, JOURNAL)
+"""In the order of writing: an order is found by its code as soon as it is there."""
 
 T = TypeVar("T")
 
@@ -41,18 +52,14 @@ class TooManyLines(ValueError):
 
 
 class Shelf(Protocol):
-    """Where lines and books lie."""
+    """Where books lie."""
 
     async def identity(self) -> str:
         """Names all tables as they stand."""
         ...
 
-    async def lines(self, code: str) -> Sequence[Item]:
-        """All lines of an order as they stand now (a consistent read). Raises TooManyLines."""
-        ...
-
-    async def books(self, kind: str, codes: Sequence[str]) -> Mapping[str, Item]:
-        """The stored ``orders`` or ``journal`` entries of these ids; those that are missing are left out."""
+    async def books(self, kind: str, items: Sequence[Item]) -> Mapping[str, Item]:
+        """The stored books that have the keys of these items, by ``name_of``; missing ones are left out."""
         ...
 
     async def put(self, kind: str, bodies: Sequence[bytes]) -> WriteReport:
@@ -60,13 +67,33 @@ class Shelf(Protocol):
         ...
 
 
+class LineShelf(Protocol):
+    """Where lines lie."""
+
+    async def lines(self, code: str) -> Sequence[Item]:
+        """All lines of an order as they stand now (a consistent read). Raises TooManyLines."""
+        ...
+
+
+class OrderShelf(Shelf, LineShelf, Protocol):
+    """Both: what the books of orders need."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What an order's lines make of it; nothing when there are none, or when it is refused."""
+    """The books of one id, by kind; none when nothing is there to make them of, or when it is refused."""
 
-    order: Item = field(default_factory=dict)
-    journal: Item = field(default_factory=dict)
+    books: Mapping[str, Item] = field(default_factory=dict)
     refused: str = ""
+
+
+Maker = Callable[[str], Coroutine[Any, Any, Made]]
+"""Reads what an id's books are made of, as it stands now, and makes them."""
+
+
+def name_of(kind: str, item: Mapping[str, Value]) -> str:
+    """The key of a book as one text; of a key of one attribute it is that."""
+    return "\0".join(str(item[name]) for name in KEYS[kind])
 
 
 class SlotLock:
@@ -111,14 +138,17 @@ class SlotLock:
         self._ledger.advance(self._claim, Position(), Counts(), (), lease=self._lease)
 
 
-class OrderSink:
-    """Writes the books of orders whose ids it is given; what stands there already is unchanged.
+class BookSink:
+    """Writes the books of the ids it is given; what stands there already is unchanged.
 
-    Memory: the lines of 25 orders for each batch in flight.
+    Memory: what 25 ids are made of, for each batch in flight.
+
+    Args:
+        kinds: Of the maker's books, in the order of writing.
     """
 
-    def __init__(self, shelf: Shelf, lock: SlotLock) -> None:
-        self._shelf, self._lock = shelf, lock
+    def __init__(self, shelf: Shelf, lock: SlotLock, make: Maker, kinds: Sequence[str]) -> None:
+        self._shelf, self._lock, self._make, self._kinds = shelf, lock, make, kinds
 
     @property
     def limits(self) -> BatchLimits:
@@ -131,25 +161,23 @@ class OrderSink:
         """Puts are durable when they are answered: nothing to do."""
 
     async def write(self, batch: Batch) -> WriteReport:
-        """See core.ports.Sink. An id is written when its order or its journal entry was, and superseded when
-        its lines are still to come, with a later date."""
+        """See core.ports.Sink. An id is written when one of its books was, and superseded when what they are
+        made of is still to come, with a later date."""
         await self._lock.hold()
-        codes = [body.decode() for body in batch.bodies]
-        made = await together([self._make(code) for code in codes])
-        orders, journals = await together([self._shelf.books(kind, codes) for kind in (ORDERS, JOURNAL)])
+        made = await together([self._make(body.decode()) for body in batch.bodies])
+        stored = await together([self._stored(kind, made) for kind in self._kinds])
         refused = {at: one.refused for at, one in enumerate(made) if one.refused}
-        absent = {at for at, one in enumerate(made) if not one.order and not one.refused}
+        absent = {at for at, one in enumerate(made) if not one.books and not one.refused}
         again, touched = set[int](), set[int]()
         await self._lock.hold()
-        for kind, stored in ((ORDERS, orders), (JOURNAL, journals)):
-            wanted = [one.order if kind == ORDERS else one.journal for one in made]
+        for kind, known in zip(self._kinds, stored, strict=True):
             changed = [
                 at
-                for at, item in enumerate(wanted)
-                if item and at not in refused and at not in again and not same(stored.get(codes[at]), item)
+                for at, one in enumerate(made)
+                if at not in refused and at not in again and _differs(kind, one, known)
             ]
             touched.update(changed)
-            left, bad = await self._put(kind, changed, wanted)
+            left, bad = await self._put(kind, changed, made)
             again |= left
             refused |= bad
         retry = sorted(again - refused.keys())
@@ -157,29 +185,43 @@ class OrderSink:
         return WriteReport(
             written=written,
             superseded=len(absent),
-            unchanged=len(codes) - written - len(absent) - len(refused) - len(retry),
+            unchanged=len(made) - written - len(absent) - len(refused) - len(retry),
             refusals=[Refusal(index=at, reason=refused[at]) for at in sorted(refused)],
             retry=retry,
             throttled=bool(retry),
         )
 
-    async def _make(self, code: str) -> Made:
-        try:
-            lines = await self._shelf.lines(code)
-        except TooManyLines as error:
-            return Made(refused=str(error))
-        return made_of(lines) if lines else Made()
+    async def _stored(self, kind: str, made: Sequence[Made]) -> Mapping[str, Item]:
+        return await self._shelf.books(kind, [one.books[kind] for one in made if kind in one.books])
 
     async def _put(
-        self, kind: str, places: Sequence[int], items: Sequence[Item]
+        self, kind: str, places: Sequence[int], made: Sequence[Made]
     ) -> tuple[set[int], dict[int, str]]:
         """Places that were not taken this time, and those refused with the reason."""
         if not places:
             return set(), {}
-        bodies = [_encode({"Item": typed_attributes(items[at])}) for at in places]
+        bodies = [_encode({"Item": typed_attributes(made[at].books[kind])}) for at in places]
         report = await self._shelf.put(kind, bodies)
         bad = {places[refusal.index]: f"{kind}: {refusal.reason}" for refusal in report.refusals}
         return {places[at] for at in report.retry}, bad
+
+
+def _differs(kind: str, made: Made, stored: Mapping[str, Item]) -> bool:
+    book = made.books.get(kind)
+    return book is not None and not same(stored.get(name_of(kind, book)), book)
+
+
+def order_maker(shelf: LineShelf) -> Maker:
+    """The books of orders, made of all their lines."""
+
+    async def make(code: str) -> Made:
+        try:
+            lines = await shelf.lines(code)
+        except TooManyLines as error:
+            return Made(refused=str(error))
+        return made_of(lines) if lines else Made()
+
+    return make
 
 
 def made_of(lines: Sequence[Item]) -> Made:
@@ -194,7 +236,11 @@ def made_of(lines: Sequence[Item]) -> Made:
     debit, credit = sides(journal)
     if debit != credit:
         return Made(refused=f"debits {debit} are not credits {credit}")
-    return Made(order=order, journal=journal)
+    code = order.get("kode_invoice_channel")
+    invoice: dict[str, Item] = {}
+    if code is not None:
+        invoice[INVOICES] = {"kode_invoice_channel": code, "kode_pesanan": order["kode_pesanan"]}
+    return Made(books={**invoice, ORDERS: order, JOURNAL: journal})
 
 
 async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -31,10 +31,13 @@ INCOME = Layout(
     aliases={"order id": "no_pesanan", "total income": SETTLED, "total released amount": SETTLED},
 )
 
-COMMISSION_AMOUNTS = ("harga_rp", "nilai_pembelian_rp", "jumlah_pengembalian_rp", "pengeluaran_rp")
+COMMISSION = "pengeluaran_rp"
+"""What a commission costs."""
+
+COMMISSION_AMOUNTS = ("harga_rp", "nilai_pembelian_rp", "jumlah_pengembalian_rp", COMMISSION)
 AFFILIATE = Layout(
     name="affiliate-39",
-    required=("kode_pesanan", "kode_produk", "id_komisi_pesanan", "pengeluaran_rp"),
+    required=("kode_pesanan", "kode_produk", "id_komisi_pesanan", COMMISSION),
     optional=(
         *("status_pesanan", "status_terverifikasi", "waktu_pesanan", "waktu_pesanan_selesai"),
         *("waktu_pesanan_terverifikasi", "nama_produk", "id_model", "l1_kategori_global"),

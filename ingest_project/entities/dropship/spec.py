@@ -7,6 +7,7 @@ from functools import partial
 from ingest_project.core.entity import EntitySpec, Expectation
 from ingest_project.entities.dropship.contract import KEYS, admission, index, target_of
 from ingest_project.entities.dropship.layouts import LAYOUTS
+from ingest_project.entities.dropship.related import AFFILIATE_SPEC, INCOME_SPEC
 
 CHANNELS: frozenset[str] = frozenset()
 """Channels (jenis_channel, in lower case) whose rows are taken; empty: all. Rows of others are rejections
@@ -24,3 +25,6 @@ SPEC = EntitySpec(
     layouts=LAYOUTS,
     expect=Expectation(min_records=0, max_rejected_share=0.05),
 )
+
+BESIDE = (INCOME_SPEC, AFFILIATE_SPEC)
+"""Entities of this folder whose files come beside the lines."""

@@ -1,9 +1,11 @@
-"""Which orders a date's files touch: their ids out of the published parts, a stream for each hash slot."""
+"""Which ids a date's files touch: out of the published parts, a stream for each hash slot."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 
 import msgspec
 
@@ -15,7 +17,9 @@ from ingest_project.formats.keys import string_key_hash
 from ingest_project.sinks.spills import Spills
 
 SLOTS = 32
-"""Equal spans of the hashes of order ids. An order belongs to one slot, whatever its lines' date or file."""
+"""Equal spans of the hashes of ids. An id belongs to one slot, whatever date or file it stands in."""
+
+ORDER_ID = "kode_pesanan"
 
 BLOCK = 500
 
@@ -24,19 +28,22 @@ class _Text(msgspec.Struct):
     S: str
 
 
-class _Line(msgspec.Struct):
-    kode_pesanan: _Text
+@cache
+def _reader(name: str) -> Callable[[bytes], str | None]:
+    """Reads one text attribute of a part line; None where the line has none."""
+    item = msgspec.defstruct("Item", [(name, _Text | None, None)])
+    decode = msgspec.json.Decoder(msgspec.defstruct("Part", [("Item", item)])).decode
+    held = attrgetter(f"Item.{name}")
 
+    def read(line: bytes) -> str | None:
+        text = held(decode(line))
+        return text.S if isinstance(text, _Text) else None
 
-class _Part(msgspec.Struct):
-    Item: _Line
-
-
-_decode = msgspec.json.Decoder(_Part).decode
+    return read
 
 
 def rank_of(code: bytes) -> int:
-    """Place of an order id among all ids: the first half of its key's hash."""
+    """Place of an id among all ids: the first half of its key's hash."""
     return int.from_bytes(string_key_hash(code)[:8], "big")
 
 
@@ -52,12 +59,15 @@ def published(parts: PartStore, chunks: Sequence[Chunk]) -> list[Chunk]:
     return found
 
 
-def order_ids(parts: PartStore, chunks: Iterable[Chunk]) -> Iterator[Ranked]:
-    """Ids of the chunks' lines with their ranks; once for each block in which they stand."""
+def ids_of(parts: PartStore, chunks: Iterable[Chunk], name: str = ORDER_ID) -> Iterator[Ranked]:
+    """Texts of one attribute of the chunks' lines with their ranks; once for each block in which they
+    stand."""
+    read = _reader(name)
     for chunk in chunks:
         for info in parts.parts(chunk):
             for lines in parts.lines(chunk, info):
-                codes = list(dict.fromkeys(_decode(line).Item.kode_pesanan.S.encode() for line in lines))
+                found = dict.fromkeys(map(read, lines))
+                codes = [code.encode() for code in found if code]
                 yield [rank_of(code) for code in codes], codes
 
 

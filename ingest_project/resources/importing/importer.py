@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ingest_project.core.entity import EntitySpec
-from ingest_project.core.errors import ConfigurationError
+from ingest_project.core.errors import ConfigurationError, PermanentFailure
 from ingest_project.core.journey import Journey
-from ingest_project.core.model import Chunk, ChunkPlan, KeySchema, SourceFile
+from ingest_project.core.model import Chunk, ChunkPlan, SourceFile
 from ingest_project.core.outcomes import ChunkOutcome
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.upkeep import Upkeep
-from ingest_project.resources.assembly import Assembly
+from ingest_project.resources.assembly import Assembly, part_store
 from ingest_project.resources.crew import Crew
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.importing.accounts import VALIDATED, Accounts
 from ingest_project.resources.importing.choice import chosen, to_validate
+from ingest_project.resources.importing.following import Follow, Followed, Loaded
 from ingest_project.resources.importing.meter import StageMeter
+from ingest_project.resources.importing.options import ImportOptions
 from ingest_project.resources.importing.planning import Files, Surveyor, Tables, bind, only, still_fits
 from ingest_project.resources.importing.rehearsal import rehearse
 from ingest_project.resources.importing.report import FileReport, ImportReport, ImportWatcher
@@ -35,44 +37,15 @@ LEDGER_NAME, LEDGER_DATE = "load", "cli"
 """Entity and date under which the ledger keeps what was imported without Dagster."""
 
 LEAST_PART, MOST_PART = 4 * 2**20, 16 * 2**20
-PARTS = 256
-"""So many parts before they grow: a part is held twice while it is stored, and each has its buffer in the
-merge."""
+PARTS = 1024
+"""So many parts before they grow: a part is held twice while it is stored, in each chunk that is under way,
+and has a buffer of 2 KB in the merge."""
 
 Log = Callable[[str], None]
 
 
 def _silent(text: str) -> None:
     return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportOptions:
-    """What an import may be told.
-
-    Attributes:
-        table: Table of every file; None takes each file's from its name.
-        index: Index of every file; None makes its name of the table's.
-        with_index: None: when OpenSearch is configured.
-        key: Key that the tables have; needed to make one.
-        create_table: Make a missing table with ``key``.
-        workers: Processes over the chunks; None is the deployment's number.
-        at_once: Files worked on at once; None is the deployment's number.
-        chunks: Ids of the chunks that are meant, or how they begin; empty: all.
-        dry_run: Read, validate and count; write nothing anywhere.
-        again: Load also what is loaded already.
-    """
-
-    table: str | None = None
-    index: str | None = None
-    with_index: bool | None = None
-    key: KeySchema | None = None
-    create_table: bool = False
-    workers: int | None = None
-    at_once: int | None = None
-    chunks: frozenset[str] = frozenset()
-    dry_run: bool = False
-    again: bool = False
 
 
 def import_files(
@@ -83,6 +56,7 @@ def import_files(
     settings: Settings,
     watch: ImportWatcher | None = None,
     log: Log = _silent,
+    follow: Follow | None = None,
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
 ) -> ImportReport:
@@ -94,13 +68,14 @@ def import_files(
     Args:
         watch: Told about every durable step.
         log: Told in sentences what was done.
+        follow: What the entity does with the records once they are in their table.
 
     Raises:
         ConfigurationError: The options contradict the deployment.
         TransientFailure: A store or the ledger did not answer; the same call goes on.
         KeyboardInterrupt: What is durable is in the ledger; the same call goes on.
     """
-    call = _Call(spec, options, settings, watch, log, clock, wall)
+    call = _Call(spec, options, settings, watch, log, clock, wall, follow)
     return call.rehearse(files) if options.dry_run else call.load(files)
 
 
@@ -116,12 +91,16 @@ class _Call:
         log: Log,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        follow: Follow | None,
     ) -> None:
+        self._entity, self._follow, self._followed = spec.name, follow, Followed()
+        self._undone = ""
         self._settings, self._options = settings, options
         self._watch, self._log, self._clock, self._wall = watch, log, clock, wall
         self._started, self._owner = clock(), new_owner()
         self._cpu = Meter()
         self._notes: list[str] = []
+        self._processes = 0
         self._journey, self._meter = Journey(clock), StageMeter("", 0, None, clock)
         stages = ("table", "index") if self._wants_index() else ("table",)
         self._spec = replace(spec, name=LEDGER_NAME, destinations=stages)
@@ -165,7 +144,7 @@ class _Call:
             letters=ledger.dead_letters,
         )
         try:
-            self._run(scratch, accounts)
+            self._run(scratch, accounts, ledger)
             reports = accounts.files()
             if self._options.chunks:
                 uris = {chunk.range.uri for chunk in chosen(accounts.plan, self._options.chunks)}
@@ -177,7 +156,7 @@ class _Call:
             ledger.close()
             upkeep.close()
 
-    def _run(self, scratch: Scratch, accounts: Accounts) -> None:
+    def _run(self, scratch: Scratch, accounts: Accounts, ledger: SqlLedger) -> None:
         """Everything that is left to do, stage by stage."""
         accounts.upkeep.release_dead(LEDGER_NAME, is_dead, now=self._wall())
         accounts.look()
@@ -194,10 +173,33 @@ class _Call:
                 for stage in (VALIDATED, *self._spec.destinations):
                     self._stage(stage, crew, accounts, self._chunks(stage, crew, accounts, mine))
                 self._notes += crew.engine.notes
+                self._processes = crew.processes
         elif accounts.plan.chunks:
             self._notes.append("Everything was loaded before; nothing was sent (--again loads it anew).")
-        if accounts.through:
+        self._go_on(scratch, accounts.plan, ledger)
+        if accounts.through and not self._undone:
             scratch.discard_parts()
+
+    def _go_on(self, scratch: Scratch, plan: ChunkPlan, ledger: SqlLedger) -> None:
+        """What the entity does behind the load. A permanent failure of it leaves the records loaded."""
+        if self._follow is None:
+            return
+        loaded = Loaded(
+            entity=self._entity,
+            plan=plan,
+            settings=self._settings,
+            ledger=ledger,
+            parts=part_store(scratch.settings),
+            knobs=self._knobs(plan),
+            owner=self._owner,
+            create=self._options.create_table,
+            again=self._owner if self._options.again else "",
+        )
+        try:
+            self._followed = self._follow(loaded)
+        except PermanentFailure as error:
+            self._undone = str(error)
+        self._notes += self._followed.notes
 
     def _chunks(self, stage: str, crew: Crew, accounts: Accounts, mine: Sequence[Chunk]) -> Sequence[Chunk]:
         """What of the chosen chunks is pending in the stage."""
@@ -283,15 +285,16 @@ class _Call:
         return there
 
     def _report(self, files: tuple[FileReport, ...], items: int) -> ImportReport:
-        workers = min(self._knobs(None).workers, sum(file.chunks for file in files))
         return ImportReport(
             files=files,
             seconds=self._clock() - self._started,
             items=items,
-            peak_rss_bytes=peak_rss_with(workers if workers > 1 else 0),
+            peak_rss_bytes=peak_rss_with(self._processes),
             cpu_seconds=self._cpu.seconds,
             dry_run=self._options.dry_run,
             notes=tuple(self._notes),
+            undone=self._undone,
+            refused_behind=self._followed.refused,
         )
 
 

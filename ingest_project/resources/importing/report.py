@@ -94,6 +94,8 @@ class ImportReport:
         cpu_seconds: Processor time of this call, its workers included.
         target_seconds: Time of its requests to the targets, each counted: many are under way at once.
         notes: What a user should know, in sentences.
+        undone: Why what the entity makes of its records was not made to the end; empty when it was.
+        refused_behind: Of that, how much was refused.
     """
 
     files: tuple[FileReport, ...]
@@ -105,11 +107,13 @@ class ImportReport:
     pressure: Pressure = UNSEEN
     cpu_seconds: float = 0.0
     target_seconds: float = 0.0
+    undone: str = ""
+    refused_behind: int = 0
 
     @property
     def ok(self) -> bool:
-        """Every file is loaded to its end and no record was refused."""
-        return all(file.ok for file in self.files)
+        """Every file is loaded to its end, no record was refused, and what is made of them is made."""
+        return all(file.ok for file in self.files) and not self.undone and not self.refused_behind
 
     @property
     def read(self) -> int:
@@ -165,6 +169,8 @@ class ImportReport:
             "memory": asdict(self.pressure),
             "dry_run": self.dry_run,
             "notes": list(self.notes),
+            "undone": self.undone,
+            "refused_behind": self.refused_behind,
             "files": [asdict(file) for file in self.files],
         }
 

@@ -18,8 +18,19 @@ from ingest_project.core.validating import Validator
 from ingest_project.entities.dropship.books import Item
 from ingest_project.entities.dropship.contract import KEYS, LINES, admission
 from ingest_project.entities.dropship.layouts import LAYOUTS
-from ingest_project.entities.dropship.passes import OrderPass, PassReport
-from ingest_project.entities.dropship.posting import JOURNAL, ORDERS
+from ingest_project.entities.dropship.passes import BookPass, PassReport
+from ingest_project.entities.dropship.posting import (
+    KEYS as BOOK_KEYS,
+)
+from ingest_project.entities.dropship.posting import (
+    ORDER_BOOKS,
+    ORDERS,
+    BookSink,
+    SlotLock,
+    name_of,
+    order_maker,
+)
+from ingest_project.entities.dropship.touched import ids_of, published
 from ingest_project.entities.dropship.values import untyped
 from ingest_project.resources.knobs import Knobs
 from ingest_project.sources.dumps import list_files
@@ -31,7 +42,7 @@ KNOBS = Knobs(in_flight=4, memory_bytes=1 << 20, lease_seconds=20.0)
 
 @dataclass(slots=True)
 class MemoryShelf:
-    """posting.Shelf over dictionaries.
+    """posting.OrderShelf over dictionaries; books by their names.
 
     Attributes:
         puts: Written bodies so far.
@@ -39,7 +50,7 @@ class MemoryShelf:
     """
 
     stock: dict[str, dict[str, tuple[tuple[str, str, int], Item]]] = field(default_factory=dict)
-    written: dict[str, dict[str, Item]] = field(default_factory=lambda: {ORDERS: {}, JOURNAL: {}})
+    written: dict[str, dict[str, Item]] = field(default_factory=lambda: {kind: {} for kind in BOOK_KEYS})
     puts: int = 0
     before: Callable[[str], None] = lambda what: None
 
@@ -57,15 +68,16 @@ class MemoryShelf:
         self.before("lines")
         return [item for _, item in self.stock.get(code, {}).values()]
 
-    async def books(self, kind: str, codes: Sequence[str]) -> Mapping[str, Item]:
+    async def books(self, kind: str, items: Sequence[Item]) -> Mapping[str, Item]:
         self.before("books")
-        return {code: self.written[kind][code] for code in codes if code in self.written[kind]}
+        names = [name_of(kind, item) for item in items]
+        return {name: self.written[kind][name] for name in names if name in self.written[kind]}
 
     async def put(self, kind: str, bodies: Sequence[bytes]) -> WriteReport:
         self.before("put")
         for body in bodies:
             item = untyped(msgspec.json.decode(body)["Item"])
-            self.written[kind][str(item["kode_pesanan"])] = item
+            self.written[kind][name_of(kind, item)] = item
             self.puts += 1
         return WriteReport(written=len(bodies))
 
@@ -115,10 +127,14 @@ class Bench:
 
     def post(self, day: str, owner: str = "bench", mark: str = "") -> PassReport:
         """The order pass of a date."""
-        work = OrderPass(
-            shelf=self.shelf,
+
+        def sink(lock: SlotLock) -> BookSink:
+            return BookSink(self.shelf, lock, order_maker(self.shelf), ORDER_BOOKS)
+
+        work = BookPass(
+            stage=ORDERS,
+            sink=sink,
             ledger=self.ledger,
-            parts=self.parts,
             owner=owner,
             knobs=KNOBS,
             folder=self.folder / f"ids-{owner}",
@@ -129,7 +145,8 @@ class Bench:
         )
         chunks = self.chunks.get(day, [])
         mark = mark or "+".join(chunk.id for chunk in chunks)
-        return self.clock.run(work.run(day, mark, chunks))
+        ids = ids_of(self.parts, published(self.parts, chunks))
+        return self.clock.run(work.run(day, mark, ids))
 
     @property
     def books(self) -> dict[str, dict[str, Item]]:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from ingest_project.core.errors import ChunkBusy, LeaseLost, TransientFailure
 from ingest_project.core.model import Work
 from ingest_project.entities.dropship.books import Item, journal_of, order_of, sides
-from ingest_project.entities.dropship.passes import LOCK, lock_chunk
-from ingest_project.entities.dropship.posting import SlotLock
+from ingest_project.entities.dropship.passes import lock_chunk, lock_of
+from ingest_project.entities.dropship.posting import ORDERS, SlotLock
 from ingest_project.entities.dropship.touched import SLOTS, rank_of
 from ingest_project.testing.doubles import FakeClock, InMemoryLedger, inline
 from ingest_project.testing.faults import Killed
@@ -147,7 +147,7 @@ def test_two_dates_are_never_in_one_slot_at_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.load(DAYS[0], "a.csv", file_of([row()]))
     slot = rank_of(b"PS-200") * SLOTS // 2**64
-    held = Work(chunk=lock_chunk(slot), stage=LOCK, identity=LOCK)
+    held = Work(chunk=lock_chunk(ORDERS, slot), stage=lock_of(ORDERS), identity="lock")
     claim = bench.ledger.claim(held, owner="another date", lease=1e6)
     with pytest.raises(ChunkBusy):
         bench.post(DAYS[0])
@@ -160,7 +160,7 @@ def test_two_dates_are_never_in_one_slot_at_once(tmp_path: Path) -> None:
 def test_who_lost_the_slot_writes_nothing_more() -> None:
     clock = FakeClock()
     ledger = InMemoryLedger(clock)
-    work = Work(chunk=lock_chunk(3), stage=LOCK, identity=LOCK)
+    work = Work(chunk=lock_chunk(ORDERS, 3), stage=lock_of(ORDERS), identity="lock")
     lock = SlotLock(ledger, ledger.claim(work, owner="slow", lease=20), lease=20, clock=clock, offload=inline)
     clock.advance(15)
     clock.run(lock.hold())

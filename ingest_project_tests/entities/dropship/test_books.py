@@ -66,6 +66,11 @@ def test_free_samples_are_booked_as_samples_and_never_as_sales() -> None:
     assert journal["kind"] == "samples"
 
 
+def test_an_order_is_found_by_the_channels_code_where_it_has_one() -> None:
+    assert made_of([line()]).books["invoices"] == {"kode_invoice_channel": "INV1", "kode_pesanan": "PS-200"}
+    assert made_of([line(Kode_Invoice_Channel="-")]).books.keys() == {"orders", "journal"}
+
+
 def test_lines_that_disagree_name_the_fields() -> None:
     order = order_of([line(SKU="A", Status="selesai"), line(SKU="B", Status="dikirim", Kota="Bogor")])
     assert (order["status"], order["differing"]) == ("selesai", ["status", "kota"])
@@ -80,7 +85,7 @@ def test_a_sum_of_more_than_38_digits_is_refused_and_not_rounded() -> None:
     huge = line(SKU="A", Total_Harga="1" + "0" * 37)
     tiny = line(SKU="B", Total_Harga="0.01")
     made = made_of([huge, tiny])
-    assert made.order == {}
+    assert made.books == {}
     assert "38" in made.refused
 
 

@@ -20,7 +20,7 @@ from ingest_project.io_managers.s3 import S3IOManager
 from ingest_project.orchestration.entity import build_entity_defs
 from ingest_project_tests.entities.dropship.rows import file_of, row
 from ingest_project_tests.faults.deployed import ingest_resource, only_our_warnings
-from ingest_project_tests.faults.world import DAY, NEXT_DAY, World, new_world
+from ingest_project_tests.faults.world import DAY, NEXT_DAY, World
 from ingest_project_tests.orchestration.desk import operated
 
 pytestmark = pytest.mark.dagster
@@ -86,8 +86,7 @@ class Office:
 
 
 @pytest.fixture
-def office(services: Any, s3: Any, dynamodb: Any, tmp_path_factory: Any) -> Iterator[Office]:
-    world = new_world(services, s3, dynamodb, tmp_path_factory)
+def office(world: World) -> Iterator[Office]:
     with operated(world) as desk:
         yield Office(world, desk.instance)
 

@@ -9,23 +9,16 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ingest_project.ledgers.sql import SqlLedger
-from ingest_project.local import Stack
 from ingest_project.testing import fault_scripts as scripts
 from ingest_project_tests.entities.messages.serving import load, serving, settings_for, stored
-from ingest_project_tests.faults.launcher import Launcher, launching
-from ingest_project_tests.faults.world import DAY, new_world, record, wrapped
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.client import DynamoDBClient
-    from mypy_boto3_s3.client import S3Client
+from ingest_project_tests.faults.launcher import Launcher
+from ingest_project_tests.faults.world import DAY, World, record, wrapped
 
 MB = 2**20
 
@@ -39,23 +32,12 @@ def dump(tmp_path: Path) -> Path:
     return tmp_path / "messages-dump.json"
 
 
-@pytest.fixture(scope="module")
-def launcher(clean_environment: None) -> Iterator[Launcher]:
-    with launching() as found:
-        yield found
-
-
 @pytest.mark.dagster
 @pytest.mark.slow
 def test_failure_1_a_run_over_a_large_wrapped_array_never_holds_it_whole(
-    services: Stack,
-    s3: S3Client,
-    dynamodb: DynamoDBClient,
-    tmp_path_factory: pytest.TempPathFactory,
-    launcher: Launcher,
+    world: World, launcher: Launcher
 ) -> None:
     """json.load of this file takes more than it has bytes; five chunks at once and Dagster take 60 MB."""
-    world = new_world(services, s3, dynamodb, tmp_path_factory)
     good = [record(f"k{number}", "a", pad=2000) for number in range(80 * MB // 2200)]
     content = b'{"Count":1,"data":[' + b",".join(good) + b"]}"
     world.put(DAY, f"{world.table}-dump.json", content, good)
