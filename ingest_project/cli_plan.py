@@ -115,19 +115,25 @@ def plan(
         document = {
             "outlook": asdict(expected),
             "learned": asdict(past) if past else None,
-            "volume": asdict(found.volume),
             "lanes": [asdict(lane) for lane in lanes],
-            "files": [asdict(file) for file in found.files],
             "assumptions": asdict(assumptions),
             "prices": asdict(prices),
             "quotas": asdict(QUOTAS),
-            "notes": list(found.notes),
+            **_of_files(found),
         }
         click.echo(json.dumps(document, indent=2))
     else:
         _show_outlook(expected, past)
         _show(found, lanes, prices, assumptions, QUOTAS.as_of, settings.region)
     return 1 if any(file.error for file in found.files) else 0
+
+
+def _of_files(found: Estimate) -> dict[str, Any]:
+    return {
+        "volume": asdict(found.volume),
+        "files": [asdict(file) for file in found.files],
+        "notes": list(found.notes),
+    }
 
 
 def _assumptions(given: dict[str, float | None]) -> Assumptions:
