@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, repeat
+from threading import Lock
 
 import msgspec
 
@@ -50,13 +51,31 @@ def bulk_body(line: bytes, keys: KeySchema) -> bytes:
 
 
 def bulk_encoder(keys: KeySchema) -> Callable[[Sequence[bytes]], BulkBodies]:
-    """An encoder for core.streaming.PartStream that makes bulk bodies under this key; one for each stream."""
-    bodies = _Bodies(keys)
+    """An encoder for core.streaming.PartStream that makes bulk bodies under this key."""
+    return BulkEncoders().of(keys)
 
-    def encode(lines: Sequence[bytes]) -> BulkBodies:
-        return bodies.of(lines), {}
 
-    return encode
+class BulkEncoders:
+    """Makes encoders, one a stream, that share what they have learned: wide records take a second of it, and
+    a stream may have a thousand records only. Streams may be read by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[KeySchema, _Bodies] = {}
+
+    def of(self, keys: KeySchema) -> Callable[[Sequence[bytes]], BulkBodies]:
+        """An encoder for core.streaming.PartStream."""
+        with self._lock:
+            bodies = self._known.get(keys)
+            # What has learned all that it may knows too many shapes to be of use to the next stream.
+            if bodies is None or not bodies.learning:
+                bodies = self._known[keys] = _Bodies(keys)
+
+        def encode(lines: Sequence[bytes]) -> BulkBodies:
+            with self._lock:
+                return bodies.of(lines), {}
+
+        return encode
 
 
 def key_reader(keys: KeySchema) -> Callable[[bytes], str]:
@@ -117,6 +136,11 @@ class _Bodies:
     def __init__(self, keys: KeySchema) -> None:
         self._keys = keys
         self._shelf = Shelf(lambda shape, mode: BulkTemplate(shape, mode, keys), width=1)
+
+    @property
+    def learning(self) -> bool:
+        """Whether it can learn more."""
+        return self._shelf.learning
 
     def of(self, lines: Sequence[bytes]) -> list[bytes]:
         step = max(1, len(lines) * GROUP_BYTES // max(1, sum(map(len, lines))))

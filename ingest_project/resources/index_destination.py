@@ -18,7 +18,7 @@ from ingest_project.core.limits import BatchLimits
 from ingest_project.core.model import KeySchema
 from ingest_project.core.ports import Sink
 from ingest_project.core.streaming import EncodeLines
-from ingest_project.formats.bulk import bulk_encoder
+from ingest_project.formats.bulk import BulkEncoders
 from ingest_project.formats.keys import document_id
 from ingest_project.formats.plain_json import line_key, plain_document
 from ingest_project.formats.versions import external_encoder, version_reader
@@ -53,6 +53,7 @@ class IndexDestination:
     stage: str = "index"
     _api: OpenSearchApi | None = field(default=None, init=False)
     _modes: dict[str, load_mode.LoadMode] = field(default_factory=dict, init=False)
+    _encoders: BulkEncoders = field(default_factory=BulkEncoders, init=False)
 
     def api(self) -> OpenSearchApi:
         if self._api is None:
@@ -97,7 +98,7 @@ class IndexDestination:
             await indexes.refresh_index(self.api(), self.index_of(target))
 
     def encoder(self, keys: KeySchema) -> EncodeLines | None:
-        bodies = bulk_encoder(keys)
+        bodies = self._encoders.of(keys)
         return external_encoder(bodies, version_reader(self.version)) if self.version else bodies
 
     async def differences(self, target: str, keys: KeySchema, lines: Sequence[bytes]) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ingest_project.core.model import KeySchema
-from ingest_project.formats import bulk
-from ingest_project.formats.bulk import GROUP_BYTES, bulk_body, bulk_encoder
+from ingest_project.formats import bulk, shelf
+from ingest_project.formats.bulk import GROUP_BYTES, BulkEncoders, bulk_body, bulk_encoder
 from ingest_project.formats.dynamodb_json import encode_record
 from ingest_project.formats.template import Template
 
@@ -142,6 +142,24 @@ def test_lines_of_one_shape_are_taken_apart_in_one_go_a_group(monkeypatch: pytes
     assert all(whole for _, whole in seen)
     assert sum(count for count, _ in seen) == len(lines)
     assert max(count for count, _ in seen) * len(lines[-1]) <= GROUP_BYTES
+
+
+def test_a_stream_knows_what_the_one_before_it_has_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoders = BulkEncoders()
+    encoders.of(ID)([item(0)])
+    monkeypatch.setattr(bulk, "bulk_body", None)
+    expected = b'{"index":{"_id":"k7"}}\n{"id":"k7","text":"text 7","n":7}\n'
+    assert [expected] == encoders.of(ID)([item(7)])[0]
+
+
+def test_a_stream_behind_too_many_shapes_learns_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf, "MAX_TRIALS", 1)
+    encoders = BulkEncoders()
+    encoders.of(ID)([item(0)])
+    encode, line = encoders.of(ID), item(1, flag=True)
+    encode([line])
+    monkeypatch.setattr(bulk, "bulk_body", None)
+    assert 1 == len(encode([line])[0])
 
 
 def test_a_template_gives_up_whole_groups_where_shapes_are_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
