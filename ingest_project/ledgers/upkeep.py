@@ -1,4 +1,4 @@
-"""Upkeep of works by hand: what stands of some chunks, starting them anew, freeing what a dead process held.
+"""Upkeep by hand: what stands of some chunks, starting them anew, freeing what a dead process held.
 
 Beside the ledger's own verbs and under the same fence: whatever is taken from an owner gets a higher epoch.
 """
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, delete, insert, select, update
 
 from ingest_project.core.errors import ChunkBusy
 from ingest_project.core.model import Chunk, Counts
 from ingest_project.ledgers.database import Database
 from ingest_project.ledgers.rejections import OPEN
 from ingest_project.ledgers.rows import FRESH, counts_of
-from ingest_project.ledgers.schema import rejections, works
+from ingest_project.ledgers.schema import rejections, slices, works
 
 _SOME = 500
 
@@ -120,13 +120,27 @@ class Upkeep:
 
     def release_dead(self, entity: str, is_dead: Callable[[str], bool], *, now: float) -> int:
         """Free what owners that are no more held, without waiting for their leases; returns how many."""
-        claimed = and_(works.c.entity == entity, works.c.state == "claimed")
+        held = {
+            works: and_(works.c.entity == entity, works.c.state == "claimed"),
+            slices: and_(slices.c.entity == entity, slices.c.state == "open", slices.c.owner != ""),
+        }
         with self._db.writing() as connection:
-            owners = connection.execute(select(works.c.owner).where(claimed).distinct()).scalars()
-            dead = [owner for owner in owners if is_dead(owner)]
-            freed = {**_FREED, "epoch": works.c.epoch + 1, "updated": now, "reason": "its process ended"}
-            mine = and_(claimed, works.c.owner.in_(dead))
-            return connection.execute(update(works).where(mine).values(freed)).rowcount if dead else 0
+            return sum(_release(connection, table, mine, is_dead, now) for table, mine in held.items())
+
+
+def _release(
+    connection: Connection,
+    table: Table,
+    held: ColumnElement[bool],
+    is_dead: Callable[[str], bool],
+    now: float,
+) -> int:
+    owners = connection.execute(select(table.c.owner).where(held).distinct()).scalars()
+    dead = [owner for owner in owners if is_dead(owner)]
+    if not dead:
+        return 0
+    freed = {**_FREED, "epoch": table.c.epoch + 1, "updated": now, "reason": "its process ended"}
+    return connection.execute(update(table).where(held, table.c.owner.in_(dead)).values(freed)).rowcount
 
 
 _FREED = {"state": "open", "owner": "", "leased_until": 0.0}

@@ -29,6 +29,7 @@ from ingest_project.ledgers.database import Database
 from ingest_project.ledgers.known_ids import BLOCK, note
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.syncs import Piece
+from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.testing.doubles_time import FakeClock
 
 DATE = "2026-01-01"
@@ -88,6 +89,21 @@ def test_what_landed_stands_with_its_bookmark_and_its_ids(ledger: SqlLedger) -> 
     (landed,) = ledger.syncs.landed("orders", DATE)
     assert (landed.slice, landed.rows) == (claim.slice, 2)
     assert ledger.syncs.known.ids("orders", 0, 50_000) == [101, 40_000]
+
+
+def test_what_a_dead_reader_held_is_free_at_once_and_what_a_living_one_holds_is_not(
+    ledger: SqlLedger, ledger_url: str, clock: FakeClock
+) -> None:
+    first, second = parts(ledger, begin(ledger))
+    dead = land(ledger, take(ledger, first, "dead"), 101)
+    take(ledger, second, "alive")
+    with Upkeep(ledger_url) as upkeep:
+        assert upkeep.release_dead("orders", lambda owner: owner == "dead", now=clock()) == 1
+    with pytest.raises(ChunkBusy):
+        take(ledger, second, "next")
+    assert take(ledger, first, "next").bookmark == Bookmark(last_id=101)
+    with pytest.raises(LeaseLost):
+        land(ledger, dead, 100)
 
 
 def test_a_reader_that_lost_its_slice_lands_nothing(ledger: SqlLedger, clock: FakeClock) -> None:

@@ -5,6 +5,7 @@ Uses what Dagster's assets use, claims as their runs do, and goes on where eithe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,11 +14,12 @@ from ingest_project.core.model import Chunk, Counts
 from ingest_project.core.outcomes import SEALED, ChunkOutcome
 from ingest_project.core.ports import Progress
 from ingest_project.core.syncing import DONE, SliceOutcome, Sync
+from ingest_project.ledgers.upkeep import Upkeep
 from ingest_project.resources.assembly import Assembly, plan_store
 from ingest_project.resources.crew import Crew
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.knobs import knobs_of
-from ingest_project.resources.owner import new_owner
+from ingest_project.resources.owner import is_dead, new_owner
 from ingest_project.resources.visits import Visit
 
 Log = Callable[[str], None]
@@ -54,6 +56,9 @@ def sync_whole(
         PermanentFailure, TransientFailure: It could not be begun.
     """
     owner = new_owner()
+    # Who was killed on this machine need not be waited for.
+    with Upkeep(settings.ledger_url) as upkeep:
+        upkeep.release_dead(spec.name, is_dead, now=time.time())
     with Visit(spec, settings, owner) as visit:
         begun = visit.begin(mode, date)
         for text in begun.warnings:
