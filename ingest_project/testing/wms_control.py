@@ -40,6 +40,8 @@ def _answered(api: WmsApi, path: tuple[str, ...], asked: Mapping[str, Any]) -> R
         api.doors.revoke()
     elif path == ("field",):
         _change_field(api, asked)
+    elif len(path) == 2 and path[0] == "curse" and path[1] in ENTITIES:
+        api.mischief.cursed[path[1]] = frozenset(int(row) for row in asked["ids"])
     elif len(path) == 2 and path[0] == "truth" and path[1] in ENTITIES:
         return _truth(api, path[1], asked)
     elif len(path) == 2 and path[0] in ("insert", "update", "delete") and path[1] in ENTITIES:

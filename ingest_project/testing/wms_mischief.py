@@ -63,10 +63,16 @@ def pages_at_random(seed: int, kinds: Sequence[str], share: float) -> PageScript
 
 
 class Mischief:
-    """Spoils pages as a script says, and counts what it did."""
+    """Spoils pages as a script says, and counts what it did.
+
+    Attributes:
+        cursed: Entity -> ids of rows whose pages are torn, each time. A page of one row is spared, so that
+            counts are right.
+    """
 
     def __init__(self, script: PageScript = no_mischief) -> None:
         self.script, self.met = script, dict[str, int]()
+        self.cursed: dict[str, frozenset[int]] = {}
         self._last: dict[str, Page] = {}
 
     def adapted(self, query: Query, number: int) -> Query:
@@ -79,7 +85,7 @@ class Mischief:
 
     def body(self, number: int, entity: str, page: Page, own_url: str) -> bytes:
         """The text that is sent in place of the page's own."""
-        kind = self.script(number)
+        kind = self.script(number) or self._curse(entity, page)
         before, self._last[entity] = self._last.get(entity), page
         if not kind:
             return page.body()
@@ -91,6 +97,11 @@ class Mischief:
         if kind == BARE:
             return b'{"next_page":null,"previous_page":null}'
         return _spoiled(kind, page, before, own_url).body()
+
+    def _curse(self, entity: str, page: Page) -> str:
+        heads = tuple(b'{"id":%d,' % row for row in self.cursed.get(entity, ()))
+        hit = len(page.rows) > 1 and any(row.startswith(heads) for row in page.rows)
+        return TORN if hit else ""
 
 
 def _spoiled(kind: str, page: Page, before: Page | None, own_url: str) -> Page:
