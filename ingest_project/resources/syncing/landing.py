@@ -44,11 +44,11 @@ class Draft:
 
     def add(self, body: bytes, rows: Iterable[RowRef], bookmark: Bookmark) -> None:
         """Take a page; line breaks in it are white space between JSON's words and become blanks."""
-        line = body.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
-        piece = self._frame.compress(line)
-        self._pieces.append(piece)
-        self.bytes += len(line)
-        self.stored += len(piece)
+        line = body.replace(b"\r", b" ").replace(b"\n", b" ")
+        for piece in (self._frame.compress(line), self._frame.compress(b"\n")):
+            self._pieces.append(piece)
+            self.stored += len(piece)
+        self.bytes += len(line) + 1
         self.pages += 1
         self.bookmark = bookmark
         for row in rows:

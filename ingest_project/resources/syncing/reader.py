@@ -164,6 +164,7 @@ class SliceReader:
             async with aclosing(self._walk(course.claim)) as walk:
                 async for page, bookmark in walk:
                     await self._add(course, page.body, page.rows, bookmark)
+                    del page  # Megabytes, while the next one comes.
                     full = course.draft.pages >= most or course.draft.stored >= self._limits.bytes
                     if full or self._clock() >= course.begun + self._limits.seconds:
                         await self._land(course)

@@ -38,6 +38,7 @@ async def descending(
         end = page.rows[-1]
         last = str(end.id)
         yield page, Bookmark(last_id=end.id, last_mod_ts=end.mod_ts)
+        del page  # Megabytes, while the next one comes.
 
 
 async def ascending(
@@ -67,10 +68,11 @@ async def ascending(
             step = _Step.TIES
             continue
         mark = Bookmark(last_id=end.id, last_mod_ts=end.mod_ts)
+        one_moment, through = page.rows[0].mod_ts == end.mod_ts, not page.next_page
         yield page, mark
-        if step is not _Step.TIES and not page.next_page and _reached(end.mod_ts, until):
+        del page
+        if step is not _Step.TIES and through and _reached(end.mod_ts, until):
             return
-        one_moment = page.rows[0].mod_ts == end.mod_ts
         step = _Step.TIES if one_moment else _Step.FROM
 
 
