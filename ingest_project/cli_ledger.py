@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ingest_project.core.errors import ConfigurationError
+from ingest_project.core.overview import stages_of
 
 if TYPE_CHECKING:
     from ingest_project.ledgers.rejections import DeadLetter
     from ingest_project.ledgers.sql import SqlLedger
     from ingest_project.ledgers.summaries import FileSummary
 
-STAGES = ("validated", "table", "index")
 STATES = ("open", "claimed", "sealed", "failed")
 
 
@@ -63,8 +63,8 @@ def _status(ledger: SqlLedger, date: str | None) -> dict[str, Any]:
     summaries = ledger.summary(date=date)
     seen: dict[str, set[str]] = {}
     for summary in summaries:
-        seen.setdefault(summary.entity, {"validated", "table"}).update(summary.stages)
-    files = [_file(summary, seen[summary.entity]) for summary in summaries]
+        seen.setdefault(summary.entity, set()).update(summary.stages)
+    files = [_file(summary, set(stages_of(seen[summary.entity]))) for summary in summaries]
     entities = sorted({summary["entity"] for summary in files} | {"messages"})
     inbox = {entity: ledger.files.states(entity, date) for entity in entities}
     waiting = {entity: states for entity, states in inbox.items() if states}
@@ -112,15 +112,48 @@ def _show_status(document: dict[str, Any]) -> None:
     table("chunks", [("stage", False), *((state, True) for state in STATES)], rows)
     columns = [("file", False), ("date", False), ("table", False), ("state", False), ("chunks", True)]
     columns += [(name, True) for name in ("read", "written", "indexed", "superseded", "rejected")]
-    table("files", columns, [_row(file, name_of(file["uri"])) for file in document["files"]])
+    table("files", columns, [_row(file, name) for name, file in _named(document["files"])])
     for chunk in document["unfinished"]:
         click.echo(
             f"{name_of(chunk['uri'])}: {chunk['stage']} of chunk {chunk['chunk_id']}: {chunk['reason']}"
         )
 
 
+def _named(files: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Files with their names; the objects that a mirror's pages landed in are one line a date."""
+    from ingest_project.cli_show import name_of
+
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for file in files:
+        alone = () if "current" in file["stages"] else (file["uri"],)
+        found.setdefault((file["entity"], file["date"], file["target"], *alone), []).append(file)
+    return [
+        (name_of(group[0]["uri"]), group[0])
+        if "current" not in group[0]["stages"]
+        else (f"{len(group):,} of {group[0]['entity']}", _together(group))
+        for group in found.values()
+    ]
+
+
+def _together(files: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    states = {file["state"] for file in files}
+    counts = ("written", "superseded")
+    return {
+        **files[0],
+        **{name: sum(file[name] for file in files) for name in ("chunks", "read", "rejected")},
+        "state": next(state for state in ("failed", "open", "loaded") if state in states),
+        "stages": {
+            stage: {
+                name: sum(file["stages"].get(stage, {}).get(name, 0) for file in files) for name in counts
+            }
+            for stage in ("current", "index")
+        },
+    }
+
+
 def _row(file: dict[str, Any], name: str) -> list[str]:
-    into, index = (file["stages"].get(stage, {}) for stage in ("table", "index"))
+    stages = file["stages"]
+    into, index = stages.get("current", stages.get("table", {})), stages.get("index", {})
     counts = (
         file["chunks"],
         file["read"],

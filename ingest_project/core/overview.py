@@ -6,7 +6,7 @@ each stage that it has to pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest_project.core.model import Chunk, WorkStatus
@@ -64,6 +64,14 @@ class ImportAdvance:
 
     def count(self, state: str) -> int:
         return sum(file.state == state for file in self.files)
+
+
+def stages_of(seen: Collection[str]) -> list[str]:
+    """The stages that records pass, in order, by those that the ledger has met: a mirror has other targets
+    than a dump, and not every load has an index."""
+    mirrored = {"current", "history"}
+    targets = ["current", "history"] if mirrored & set(seen) else ["table"]
+    return ["validated", *targets, *["index"] * ("index" in seen)]
 
 
 def overview(

@@ -34,12 +34,13 @@ def course_of(spec: EntitySpec, ingest: IngestResource, day: str) -> Course:
     view = ingest.view(spec, day)
     states = {(row.chunk_id, row.stage): row.state for row in view.rows}
     wanted = [(chunk.id, stage) for chunk in view.plan.chunks for stage in view.stages]
-    # Somebody else reads, by hand perhaps: two that read at once would only be in each other's way.
-    busy = any(one.state == READING for one in slices)
+    # Somebody else is at work, by hand perhaps: two at once would only be in each other's way.
+    read = any(one.state == READING for one in slices)
+    delivered = any(states.get(work) == "claimed" for work in wanted)
     rows, sealed = sum(one.rows for one in slices), sum(state == "sealed" for state in states.values())
     return Course(
-        reading=not busy and any(one.state != DONE for one in slices),
-        waiting=any(states.get(work, "open") == "open" for work in wanted),
+        reading=not (read or delivered) and any(one.state != DONE for one in slices),
+        waiting=not delivered and any(states.get(work, "open") == "open" for work in wanted),
         mark=f"{len(slices)}.{sum(one.state == DONE for one in slices)}.{rows}.{sealed}",
     )
 

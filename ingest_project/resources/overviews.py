@@ -13,7 +13,7 @@ from functools import cache
 from ingest_project.core.errors import IngestError
 from ingest_project.core.experience import loads_of
 from ingest_project.core.model import Chunk, WorkStatus
-from ingest_project.core.overview import ImportAdvance, States, overview
+from ingest_project.core.overview import ImportAdvance, States, overview, stages_of
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.assembly import plan_store
 from ingest_project.resources.deployments import Settings
@@ -50,8 +50,7 @@ def overviews(
     spans = cache(ledger.spans)
     for chunks in _imports(settings, rows):
         mine = {chunk.id for chunk in chunks}
-        seen = {row.stage for row in rows if row.chunk_id in mine} | {"validated", "table"}
-        stages = [stage for stage in ("validated", "table", "index") if stage in seen]
+        stages = stages_of({row.stage for row in rows if row.chunk_id in mine})
         seen_of = overview(chunks, stages, now, then, gap)
         loads = loads_of(span for span in spans(chunks[0].entity) if span.chunk in mine)
         seconds, count = sum(load.seconds for load in loads), sum(load.rows for load in loads)

@@ -45,6 +45,11 @@ def test_a_sync_is_begun_read_and_delivered_and_the_next_one_follows(api: Ingest
     assert since.status == 0, since.err
     status = api("sync", "wms.allocation", "--status", "--json").report["syncs"]
     assert [("since", "done"), ("full", "done")] == [(one["mode"], one["state"]) for one in status]
+    ledger = api("status", "--json").report
+    assert {"loaded"} == {file["state"] for file in ledger["files"]}
+    assert {1.0} == {one["share"] for one in ledger["imports"]}
+    (line,) = [text for text in api("status").out.splitlines() if " of wms.allocation " in text]
+    assert "121" in line.split()
 
 
 def test_what_has_nothing_to_follow_is_said(api: Ingest) -> None:
