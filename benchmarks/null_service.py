@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from isal import igzip_lib
@@ -18,8 +19,9 @@ from ingest_project.wire.http import run
 
 
 def described(key: str) -> bytes:
-    """Answer to DescribeTable: a table with this key, as ``id`` or ``order,line``, all of them texts."""
-    names = key.split(",")
+    """Answer to DescribeTable: a table with this key, as ``id`` or ``order,line:N``: texts, or numbers."""
+    parts = [part.partition(":") for part in key.split(",")]
+    names = [name for name, _, _ in parts]
     table = {
         "TableStatus": "ACTIVE",
         "TableId": "00000000-0000-0000-0000-000000000000",
@@ -27,7 +29,9 @@ def described(key: str) -> bytes:
             {"AttributeName": name, "KeyType": role}
             for name, role in zip(names, ("HASH", "RANGE"), strict=False)
         ],
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": kind or "S"} for name, _, kind in parts
+        ],
     }
     return json.dumps({"Table": table}).encode()
 
@@ -52,8 +56,8 @@ class NullService(asyncio.Protocol):
 
     received = 0
 
-    def __init__(self, delay: float, table: bytes) -> None:
-        self._delay, self._table = delay, table
+    def __init__(self, delay: float, tables: Mapping[str, bytes]) -> None:
+        self._delay, self._tables = delay, tables
         self._blocks: list[bytes] = []
         self._size = self._wanted = 0
         self._transport: asyncio.Transport | None = None
@@ -84,7 +88,7 @@ class NullService(asyncio.Protocol):
         self._blocks, self._size = [heard] if heard else [], len(heard)
 
     def _reply(self, head: bytes, body: bytes) -> None:
-        kind, said, write = answer(head, body, self._table)
+        kind, said, write = answer(head, body, self._tables)
         message = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
             kind,
             len(said),
@@ -100,7 +104,7 @@ class NullService(asyncio.Protocol):
             self._transport.write(message)
 
 
-def answer(head: bytes, body: bytes, table: bytes) -> tuple[bytes, bytes, bool]:
+def answer(head: bytes, body: bytes, tables: Mapping[str, bytes]) -> tuple[bytes, bytes, bool]:
     """Content type and body of the answer, and whether the request writes."""
     line = head[: head.find(b"\r\n")]
     if b"_bulk" in line:
@@ -113,10 +117,11 @@ def answer(head: bytes, body: bytes, table: bytes) -> tuple[bytes, bytes, bool]:
     if line.startswith(b"GET /received"):
         return b"application/json", b"%d" % NullService.received, False
     if b".DescribeTable" in head:
-        return b"application/x-amz-json-1.0", table, False
+        table = json.loads(body).get("TableName", "")
+        return b"application/x-amz-json-1.0", tables.get(table, tables[""]), False
     if b".Query" in head:
         return b"application/x-amz-json-1.0", NOTHING, False
-    return b"application/x-amz-json-1.0", TAKEN, b".BatchWriteItem" in head
+    return b"application/x-amz-json-1.0", TAKEN, b".BatchWriteItem" in head or b".PutItem" in head
 
 
 def _length(head: bytes) -> int:
@@ -124,9 +129,11 @@ def _length(head: bytes) -> int:
     return int(head[at + 17 : head.find(b"\r\n", at + 2)]) if at >= 0 else 0
 
 
-async def serve(delay: float, key: str) -> None:
+async def serve(delay: float, key: str, tables: Sequence[str]) -> None:
+    named = dict(one.split("=", 1) for one in tables)
+    known = {name: described(of) for name, of in {"": key, **named}.items()}
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: NullService(delay, described(key)), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: NullService(delay, known), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
     print(json.dumps({"url": f"http://{host}:{port}"}), flush=True)
     await asyncio.to_thread(sys.stdin.read)
@@ -137,8 +144,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that a write takes")
     parser.add_argument("--key", default="id", help="attributes of the tables' key")
+    parser.add_argument("--table", action="append", default=[], help="NAME=KEY: a table with another key")
     arguments = parser.parse_args()
-    run(lambda: serve(arguments.delay, arguments.key))
+    run(lambda: serve(arguments.delay, arguments.key, arguments.table))
 
 
 if __name__ == "__main__":

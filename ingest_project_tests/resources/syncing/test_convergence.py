@@ -11,7 +11,7 @@ import pytest
 
 from ingest_project.core.syncing import DELETES, FULL, SINCE
 from ingest_project.testing.wms_churn import Habit
-from ingest_project_tests.resources.syncing.warehouse import ENTITY, Losses, Target, Warehouse, losses
+from ingest_project_tests.resources.syncing.warehouse import ENTITY, Losses, Target, Warehouse, losses, short
 
 OVERLAP = 1800.0
 
@@ -24,6 +24,7 @@ class Size:
         each: Virtual seconds a request: the full sync must take longer than the overlap.
         changes: Updates a virtual second.
         chance: Of a death at each step.
+        rounds: Of syncs behind the full one; ``pause``: virtual seconds before each, at most.
     """
 
     rows: int
@@ -31,6 +32,8 @@ class Size:
     each: float
     changes: float
     chance: float
+    rounds: int = 2
+    pause: float = 7200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +53,13 @@ class Story:
 
 
 SMALL = Size(rows=200, page=20, each=240.0, changes=0.004, chance=0.03)
+BUSY = Size(rows=300, page=50, each=1.0, changes=0.03, chance=0.02, rounds=8, pause=900.0)
+"""Syncs follow each other faster than transactions commit."""
 LARGE = Size(rows=100_000, page=1250, each=45.0, changes=0.3, chance=0.01)
 
 
-async def story(folder: Path, seed: int, size: Size) -> Story:
-    """A full sync and what follows, with deaths, over a warehouse at work."""
+async def story(folder: Path, seed: int, size: Size, overlap: float = OVERLAP) -> Story:
+    """A full sync and what follows, with deaths, over a warehouse at work. ``overlap``: of our syncs."""
     rng = Random(seed)
     habit = Habit(
         inserts=0.1 * size.changes,
@@ -76,10 +81,11 @@ async def story(folder: Path, seed: int, size: Size) -> Story:
         skew=(0.0, -150.0, 240.0),
         ties=3 * size.page,
     )
+    house.settings = short(house.settings, overlap=overlap)
     deaths = await house.sync_through_deaths(FULL, rng, size.chance)
     briefs = losses(by_the_brief(house), house.truth())
-    for _ in range(2):
-        house.world.advance(rng.uniform(0, 7200))
+    for _ in range(size.rounds):
+        house.world.advance(rng.uniform(0, size.pause))
         deaths += await house.sync_through_deaths(SINCE, rng, size.chance)
         deaths += await house.sync_through_deaths(DELETES, rng, size.chance)
     churn = house.world.life
@@ -87,7 +93,8 @@ async def story(folder: Path, seed: int, size: Size) -> Story:
     for mode in (SINCE, DELETES):
         deaths += await house.sync_through_deaths(mode, rng, size.chance)
     truth = house.truth()
-    assert house.ledger.known.count(ENTITY, 0, 2**40) == len(truth)
+    if overlap:
+        assert house.ledger.known.count(ENTITY, 0, 2**40) == len(truth)
     ours = losses(Target(house.shelf).take(house.landed(), rng).rows(), truth)
     changes = sum(getattr(churn, "done", {}).values())
     return Story(ours=ours, briefs=briefs, deaths=deaths, changes=changes)
@@ -110,6 +117,14 @@ async def test_syncs_converge_whatever_happens_meanwhile(tmp_path: Path, seed: i
     assert found.deaths > 0
     assert found.changes > 100
     assert found.briefs.total > 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_changes_that_commit_late_are_what_the_overlap_is_for(tmp_path: Path, seed: int) -> None:
+    """Late rows are found by the counts of a deletion sync too; changes of known rows by nothing else."""
+    found = {overlap: await story(tmp_path / f"{overlap}", seed, BUSY, overlap) for overlap in (OVERLAP, 0.0)}
+    assert found[OVERLAP].ours == Losses(missing=0, stale=0, resurrected=0)
+    assert found[0.0].ours.stale > 0
 
 
 # Two of twenty; range(100, 120) are the others.
