@@ -37,6 +37,10 @@ GROUP_BYTES = 96 * 1024
 MOST_IN_VAIN = 3
 """Groups in a row that held other shapes too, after which a template looks at lines one by one."""
 
+MOST_STREAMS = 256
+"""Streams after which what may learn no more is made anew: others may have come. To learn wide records takes
+as long as to make 10,000 bodies of them the exact way."""
+
 _ACTION = b'{"index":{"_id":'
 _BEHIND_ID = b"}}\n"
 
@@ -67,9 +71,9 @@ class BulkEncoders:
         """An encoder for core.streaming.PartStream."""
         with self._lock:
             bodies = self._known.get(keys)
-            # What has learned all that it may knows too many shapes to be of use to the next stream.
-            if bodies is None or not bodies.learning:
+            if bodies is None or (not bodies.learning and bodies.streams >= MOST_STREAMS):
                 bodies = self._known[keys] = _Bodies(keys)
+            bodies.streams += 1
 
         def encode(lines: Sequence[bytes]) -> BulkBodies:
             with self._lock:
@@ -134,7 +138,7 @@ class _Bodies:
     """Bulk bodies under one key."""
 
     def __init__(self, keys: KeySchema) -> None:
-        self._keys = keys
+        self._keys, self.streams = keys, 0
         self._shelf = Shelf(lambda shape, mode: BulkTemplate(shape, mode, keys), width=1)
 
     @property

@@ -154,6 +154,7 @@ def test_a_stream_knows_what_the_one_before_it_has_learned(monkeypatch: pytest.M
 
 def test_a_stream_behind_too_many_shapes_learns_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf, "MAX_TRIALS", 1)
+    monkeypatch.setattr(bulk, "MOST_STREAMS", 1)
     encoders = BulkEncoders()
     encoders.of(ID)([item(0)])
     encode, line = encoders.of(ID), item(1, flag=True)
