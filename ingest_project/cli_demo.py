@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import click
 
+from ingest_project.cli_demo_wms import Mirrored, mirror_warehouse
 from ingest_project.cli_local import start_all, stop_all
 from ingest_project.cli_show import table
 from ingest_project.ledgers.sql import SqlLedger
@@ -56,8 +57,11 @@ def _run(*, keep: bool, timeout: float) -> bool:
         verdicts, orders, unmade = demo.verdicts(), demo.orders(), demo.open_books()
     finally:
         ledger.close()
+    mirrored = mirror_warehouse(settings, demo.name, demo.date, _Line())
     _show(verdicts)
-    good = ended and not unmade and not any(verdict.problem for verdict in verdicts)
+    _show_mirror(mirrored)
+    problems = [one.problem for one in verdicts] + [one.problem for one in mirrored]
+    good = ended and not unmade and not any(problems)
     click.echo(_total(verdicts))
     click.echo(
         unmade or f"{orders:,} orders with a balanced journal entry each, made of the lines of dropship"
@@ -113,6 +117,23 @@ def _show(verdicts: list[Verdict]) -> None:
             click.echo(f"{verdict.sample.name}: {count} rejected: {reason}")
         if verdict.problem:
             click.echo(f"{verdict.sample.name}: {verdict.problem}")
+
+
+def _show_mirror(mirrored: list[Mirrored]) -> None:
+    """The simulated warehouse's entities; each is a table, its history and an index."""
+    names = ("read", "changed", "deleted", "items", "versions", "indexed")
+    rows = [
+        [one.entity, one.table, *(f"{n:,}" for n in (one.read, one.changed, one.deleted))]
+        + [f"{n:,}" for n in (one.current, one.history, one.indexed)]
+        for one in mirrored
+    ]
+    table(
+        "a warehouse, mirrored over its API",
+        [("entity", False), ("table", False), *((name, True) for name in names)],
+        rows,
+    )
+    for one in mirrored:
+        click.echo(f"{one.entity}: {one.problem or 'equal to the warehouse, row for row'}")
 
 
 def _total(verdicts: list[Verdict]) -> str:

@@ -30,6 +30,8 @@ def test_the_demo_loads_every_sample_through_dagster_and_stops_what_it_started(h
     assert "7 rejected" not in out
     assert "1 rejected: id: the key attribute is missing" in out
     assert "150 orders with a balanced journal entry each" in out
+    for entity in ("allocation", "order_dtl", "order_hdr"):
+        assert f"{entity}: equal to the warehouse, row for row" in out
     assert "Every record is accounted for." in out
     assert {} == read_running(home).servers
     assert ui.running(home) is None
