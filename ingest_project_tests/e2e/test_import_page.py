@@ -43,12 +43,20 @@ def imported(deployment: Deployment) -> Deployment:
 def test_the_page_of_an_import_tells_of_its_files_its_plan_and_its_rejections(
     page: Page, imported: Deployment, picture: Picture
 ) -> None:
-    page.set_viewport_size({"width": 1600, "height": 2200})
+    page.set_viewport_size({"width": 1600, "height": 2300})
     page.goto(f"/assets/dropship/planned?view=partitions&partition={imported.day}")
-    for name in ("import_files", "import_rejections", "plan", "refused"):
+    for name in ("import_files", "import_rejections", "plan", "broken"):
         page.get_by_text(name, exact=True).first.wait_for()
     page.get_by_text("expected a closing quote").first.wait_for()
     picture("dropship-import")
+    page.set_viewport_size({"width": 1360, "height": 800})
+    for name, seen in (("import_rejections", "is not a number"), ("plan", "lines-27")):
+        row = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True)).first
+        row.get_by_text("[Show Markdown]").click()
+        page.get_by_role("dialog").get_by_text(seen).first.wait_for()
+        picture(f"dropship-{name.removeprefix('import_')}")
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").first.wait_for(state="detached")
 
 
 def test_what_is_made_of_the_lines_stands_behind_their_table(
