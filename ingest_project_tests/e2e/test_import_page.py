@@ -1,4 +1,4 @@
-"""The page of an import in Dagster's UI: its files, its plan and its rejections; and dropship as a graph."""
+"""The page of an import in Dagster's UI: its files, its plan and its rejections."""
 
 from __future__ import annotations
 
@@ -57,12 +57,3 @@ def test_the_page_of_an_import_tells_of_its_files_its_plan_and_its_rejections(
         picture(f"dropship-{name.removeprefix('import_')}")
         page.keyboard.press("Escape")
         page.get_by_role("dialog").first.wait_for(state="detached")
-
-
-def test_what_is_made_of_the_lines_stands_behind_their_table(
-    page: Page, imported: Deployment, picture: Picture
-) -> None:
-    page.goto("/locations/ingest_project/asset-groups/dropship")
-    for name in ("planned", "table", "orders", "journal", "settlements"):
-        page.get_by_text(name, exact=True).first.wait_for()
-    picture("dropship-graph")
