@@ -74,8 +74,13 @@ class ProgressMeter:
         return text if left is None else f"{text}, {duration(left)} left"
 
 
+DAYS = 99
+
+
 def duration(seconds: float) -> str:
-    """``h:mm:ss``, rounded up."""
+    """``h:mm:ss``, rounded up; what is beyond DAYS is no forecast, only work that stands still."""
+    if seconds > DAYS * 86_400:
+        return f"more than {DAYS} days"
     minutes, rest = divmod(ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"

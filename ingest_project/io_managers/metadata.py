@@ -70,19 +70,31 @@ def slot_metadata(
     return metadata
 
 
-def import_metadata(seen: ImportAdvance) -> Metadata:
-    """Status of a date's import and of each of its files, after a stage."""
+def import_metadata(
+    seen: ImportAdvance,
+    rejected: Mapping[str, int],
+    refused: Sequence[DeadLetter] = (),
+) -> Metadata:
+    """Status of a date's import and of each of its files, after a stage.
+
+    Args:
+        rejected: File -> its records that were rejected so far, in whatever stage.
+        refused: Some of those that stand open.
+    """
     metadata: dict[str, dg.MetadataValue] = {
         f"files_{state}": dg.MetadataValue.int(seen.count(state))
         for state in (LOADED, WORKING, QUEUED, FAILED)
     }
     metadata["import_done"] = dg.MetadataValue.float(round(seen.advance.share, 4))
-    rows = ["| file | state | done |", "|---|---|---|"]
+    rows = ["| file | state | done | rejected |", "|---|---|---|---|"]
     # What stands badly is what is looked for.
     for file in sorted(seen.files, key=lambda file: (file.state != FAILED, file.state == LOADED))[:MOST_ROWS]:
         done = f"{file.advance.share:.0%}".replace("%", " %")
-        rows.append(f"| {_name(file.uri)} | {file.state} | {done} |")
+        rows.append(f"| {_name(file.uri)} | {file.state} | {done} | {rejected.get(file.uri, 0):,} |")
     metadata["import_files"] = dg.MetadataValue.md("\n".join(rows))
+    metadata["import_rejected"] = dg.MetadataValue.int(sum(rejected.values()))
+    if refused:
+        metadata["import_rejections"] = rejection_table(refused)
     return metadata
 
 

@@ -6,6 +6,7 @@ seal, one observation a slot that was not sealed, and one Failure at the end whe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +20,12 @@ from ingest_project.io_managers.cells import cell, parse_cell
 from ingest_project.io_managers.live import LiveReporter, LiveSlots
 from ingest_project.io_managers.metadata import Metadata, import_metadata, slot_metadata
 from ingest_project.io_managers.names import asset_key
-from ingest_project.ledgers.rejections import DeadLetter, Selection
+from ingest_project.ledgers.rejections import UNSETTLED, DeadLetter, Selection
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.crew import Crew
+
+SHOWN = 5
+"""Rejections on the page of an import."""
 
 RETRIES, RETRY_SECONDS = 3, 10.0
 """How often a step goes on after transient causes, and how long it waits before."""
@@ -107,7 +111,12 @@ def observe_imports(
         plan = work.plan_of(day)
         if plan.chunks:
             rows = {(row.chunk_id, row.stage): row for row in ledger.status(work.spec.name, day)}
-            seen = import_metadata(overview(plan.chunks, stages, rows))
+            rejected = Counter[str]()
+            for row in rows.values():
+                rejected[row.uri] += row.counts.rejected
+            letters = Selection(entity=work.spec.name, date=day, states=UNSETTLED)
+            refused = ledger.dead_letters.list(letters, limit=SHOWN)
+            seen = import_metadata(overview(plan.chunks, stages, rows), rejected, refused)
             key = asset_key(work.spec, "planned")
             context.log_event(dg.AssetObservation(key, partition=day, metadata=seen))
 

@@ -72,6 +72,9 @@ def test_the_end_has_no_time_left() -> None:
     assert idle.seconds_left == 0.0
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00:00"), (59.2, "0:01:00"), (3661, "1:01:01")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00:00"), (59.2, "0:01:00"), (3661, "1:01:01"), (5e10, "more than 99 days")],
+)
 def test_durations_are_rounded_up(seconds: float, text: str) -> None:
     assert text == duration(seconds)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from ingest_project.core.model import ChunkPlan, Counts
 from ingest_project.core.outcomes import Summary, summarize
-from ingest_project.io_managers.metadata import plan_metadata, rejection_table, slot_metadata
+from ingest_project.core.overview import FAILED, LOADED, Advance, FileAdvance, ImportAdvance
+from ingest_project.io_managers.metadata import (
+    import_metadata,
+    plan_metadata,
+    rejection_table,
+    slot_metadata,
+)
 from ingest_project.ledgers.rejections import DeadLetter
 from ingest_project.resources.planner import PlanOutcome
 
@@ -54,6 +60,24 @@ def test_a_slot_shows_what_went_through_and_what_it_took_of_the_target() -> None
     assert (0.75, 0.25, 5.0) == tuple(
         metadata[name].value for name in ("success_rate", "failure_rate", "target_seconds")
     )
+
+
+def test_an_import_shows_its_files_what_stands_badly_first_and_some_of_what_was_rejected() -> None:
+    done = Advance(done=9, of=9)
+    files = [
+        FileAdvance(uri=f"s3://inbox/{name}.csv", state=state, advance=done)
+        for name, state in (("a", LOADED), ("b", FAILED))
+    ]
+    seen = ImportAdvance(entity="dropship", date="2026-11-22", files=files, advance=done)
+    metadata = import_metadata(seen, {"s3://inbox/a.csv": 1_200}, [LETTER])
+    assert ["| b.csv | failed | 100 % | 0 |", "| a.csv | loaded | 100 % | 1,200 |"] == str(
+        metadata["import_files"].value
+    ).splitlines()[2:]
+    assert (1, 1, 1_200) == tuple(
+        metadata[name].value for name in ("files_loaded", "files_failed", "import_rejected")
+    )
+    assert "no key" in str(metadata["import_rejections"].value)
+    assert "import_rejections" not in import_metadata(seen, {})
 
 
 def test_a_plan_shows_its_advice() -> None:
