@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingest_project.core.progress import ProgressMeter
+
 if TYPE_CHECKING:
     from ingest_project.core.model import Chunk, Counts
     from ingest_project.resources.deployments import Settings
@@ -41,7 +43,8 @@ def sync(entity: str, mode: str, as_json: bool) -> int:
     spec, settings = entity_spec(entity), load_settings()
     if mode == "status":
         return _show_status(settings, entity, as_json)
-    done = sync_whole(spec, settings, mode, _today(), log=_say, progress=Lines(_say))
+    lines = Lines(_say)
+    done = sync_whole(spec, settings, mode, _today(), log=_say, progress=lines, expect=lines.expect)
     if as_json:
         click.echo(json.dumps({**asdict(done), "ok": done.ok}, indent=2))
     else:
@@ -50,18 +53,23 @@ def sync(entity: str, mode: str, as_json: bool) -> int:
 
 
 class Lines:
-    """core.ports.Progress: a line every two seconds, on standard error."""
+    """core.ports.Progress, told beforehand how much each stage has to do: a line every two seconds."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._write, self._clock, self._last = write, clock, clock()
+        self._meters: dict[str, ProgressMeter] = {}
         self._done: dict[tuple[str, str], int] = {}
+
+    def expect(self, stage: str, rows: int) -> None:
+        self._meters[stage] = ProgressMeter(total=rows, clock=self._clock)
 
     def __call__(self, stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
         self._done[stage, chunk.id] = done
         if self._clock() - self._last >= LINE_SECONDS:
             self._last = self._clock()
-            rows = sum(count for (of, _), count in self._done.items() if of == stage)
-            self._write(f"{stage}: {rows:,} rows")
+            meter = self._meters.setdefault(stage, ProgressMeter(total=0, clock=self._clock))
+            meter.update(sum(count for (of, _), count in self._done.items() if of == stage))
+            self._write(f"{stage}: {meter}")
 
 
 def _show(done: Synced) -> None:

@@ -40,7 +40,7 @@ def test_a_sync_is_begun_read_and_delivered_and_the_next_one_follows(api: Ingest
     report = first.report
     assert (True, 120, "done") == (report["ok"], report["rows"], report["sync"]["state"])
     sent = {stage: counts["sent"] for stage, counts in report["stages"].items()}
-    assert dict.fromkeys(("validated", "current", "history", "index"), 120) == sent
+    assert dict.fromkeys(("records", "current", "history", "index"), 120) == sent
     since = api("sync", "wms.allocation")
     assert since.status == 0, since.err
     status = api("sync", "wms.allocation", "--status", "--json").report["syncs"]
