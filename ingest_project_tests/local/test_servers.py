@@ -201,7 +201,7 @@ def test_a_server_stops_when_it_is_asked_and_keeps_what_it_says(
 
     first = up()
     write(first.endpoint)
-    assert local.down(open_home) == {known: "stopped"}
+    assert local.down(open_home, grace=60) == {known: "stopped"}
     assert not processes.alive(first.mark)
     if SERVERS[known].keeps_data:
         assert read(up().endpoint) == WORDS
