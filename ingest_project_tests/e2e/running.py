@@ -101,8 +101,10 @@ class Deployment:
         return found["data"]
 
     def slots(self, stage: str) -> dict[str, list[str]]:
-        """Slots of the day that are ``materialized`` and ``failed``, of one grid asset."""
-        found = self.ask(STATUSES, key={"path": ["messages", stage]})["assetNodeOrError"]
+        """Slots of the day that are ``materialized`` and ``failed``, of one grid asset: a stage of messages,
+        or a whole path."""
+        path = stage.split("/") if "/" in stage else ["messages", stage]
+        found = self.ask(STATUSES, key={"path": path})["assetNodeOrError"]
         for part in found["assetPartitionStatuses"]["ranges"]:
             if part["primaryDimStartKey"] == self.day:
                 slots = part["secondaryDim"]
@@ -158,17 +160,35 @@ def started(home: Path, turned: Mapping[str, str] | None = None) -> Deployment:
     Args:
         turned: Environment variables of the deployment.
     """
+
+    def drop_all(settings: Settings, day: str) -> None:
+        for table, records in GOOD.items():
+            drop(settings, day, table, dump(records))
+        drop(settings, day, BROKEN, truncated(BROKEN_RECORDS))
+
+    deployment = open_deployment(home, turned, drop_all)
+    deployment.wait_for_files(len(GOOD) + 1)
+    return deployment
+
+
+def open_deployment(
+    home: Path,
+    turned: Mapping[str, str] | None = None,
+    before: Callable[[Settings, str], None] = lambda settings, day: None,
+) -> Deployment:
+    """Services and Dagster on free ports, tied to this process.
+
+    Args:
+        turned: Environment variables of the deployment.
+        before: Done before Dagster starts, with today's date.
+    """
     local.up(home, usual_ports=False, tied=True)
     settings = load_settings(home, turned)
     day = datetime.now(UTC).date().isoformat()
-    for table, records in GOOD.items():
-        drop(settings, day, table, dump(records))
-    drop(settings, day, BROKEN, truncated(BROKEN_RECORDS))
+    before(settings, day)
     environ = child_environment(settings, turned)
     dagster = ui.up(home, project_folder(), environ, usual_port=False, tied=True, timeout=PATIENCE)
-    deployment = Deployment(settings=settings, ui=dagster, ledger=SqlLedger(settings.ledger_url), day=day)
-    deployment.wait_for_files(len(GOOD) + 1)
-    return deployment
+    return Deployment(settings=settings, ui=dagster, ledger=SqlLedger(settings.ledger_url), day=day)
 
 
 def drop(settings: Settings, day: str, table: str, content: bytes) -> None:
