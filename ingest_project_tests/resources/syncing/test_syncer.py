@@ -1,67 +1,35 @@
-"""The sync engine over the simulated warehouse: resuming, ties, time, order, deletions, several readers."""
+"""The sync engine over the simulated warehouse: resuming, ties, time, order, several readers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from ingest_project.core.errors import PermanentFailure, TransientFailure
 from ingest_project.core.paging import Page
-from ingest_project.core.syncing import DELETES, DONE, FAILED, FULL, OPEN, PAGES, SINCE, Sync, no_later_than
+from ingest_project.core.syncing import DELETES, DONE, FAILED, FULL, OPEN, PAGES, SINCE, no_later_than
 from ingest_project.ledgers.sql import SqlLedger
-from ingest_project.ledgers.syncs import Piece
 from ingest_project.resources.syncing.cutting import Grid
 from ingest_project.resources.syncing.reader import BUSY, LandingLimits
 from ingest_project.resources.syncing.syncer import NothingToFollow
 from ingest_project.testing.doubles_time import FakeClock
 from ingest_project.testing.faults import Killed
 from ingest_project.testing.wms_churn import Habit
+from ingest_project_tests.resources.syncing.scenes import Broken, delivered
 from ingest_project_tests.resources.syncing.warehouse import (
     DATE,
     ENTITY,
     Dice,
     Listener,
     Losses,
-    Target,
     Warehouse,
-    losses,
-    rows_of,
     short,
 )
-
-
-def asked_for_pages(house: Warehouse) -> list[dict[str, list[str]]]:
-    """Queries that were not for a number, a probe or one row."""
-    found = [parse_qs(urlsplit(target).query) for target in house.caller.targets]
-    return [query for query in found if "ordering" in query and query["page_size"] != ["1"]]
-
-
-def delivered(house: Warehouse) -> Losses:
-    return losses(Target(house.shelf).take(house.landed()).rows(), house.truth())
-
-
-class Broken:
-    """An API whose pages fail as ``fail`` says."""
-
-    def __init__(self, api: Any, fail: Mapping[int, Exception]) -> None:
-        self._api, self._fail, self.pages = api, fail, 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._api, name)
-
-    async def page(self, entity: str, query: Mapping[str, str]) -> Page:
-        self.pages += 1
-        if self.pages in self._fail:
-            raise self._fail[self.pages]
-        found: Page = await self._api.page(entity, query)
-        return found
 
 
 async def test_a_full_sync_lands_every_row_once(tmp_path: Path) -> None:
@@ -285,102 +253,6 @@ async def test_an_empty_page_that_promises_more_fails_its_slice(tmp_path: Path) 
     (outcome,) = await house.syncer().read_slices(DATE)
     assert outcome.state == FAILED
     assert "without rows says that there is a next one" in outcome.reason
-
-
-async def test_deletions_are_found_exactly_by_few_counts(tmp_path: Path) -> None:
-    house = Warehouse(tmp_path, rows=1600, page=50)
-    await house.sync(FULL)
-    gone = sorted(Random(1).sample([row.id for row in house.world.truth(ENTITY)], 5))
-    house.world.delete(ENTITY, gone)
-    before = len(house.caller.targets)
-    syncer = house.syncer()
-    await syncer.plan_sync(DELETES, DATE)
-    outcomes = await syncer.read_slices(DATE)
-    assert sum(one.deleted for one in outcomes) == 5
-    assert sum(one.counts for one in outcomes) < 30
-    assert len(house.caller.targets) - before < 45
-    assert delivered(house) == Losses(missing=0, stale=0, resurrected=0)
-    assert house.ledger.known.count(ENTITY, 0, 2**40) == 1595
-
-
-@pytest.mark.slow
-async def test_100_deletions_among_a_million_rows_take_363_counts(tmp_path: Path) -> None:
-    house = Warehouse(tmp_path, rows=1_000_000, page=1250)
-    house.settings = short(house.settings, grid=Grid(slots=16, pieces=16), landing=LandingLimits())
-    ids = [row.id for row in house.world.truth(ENTITY)]
-    full = house.ledger.begin(Sync(number=0, entity=ENTITY, date=DATE, mode=FULL), [Piece(slot=0)])
-    claim = house.ledger.claim(house.ledger.status(full.number)[0].slice, owner="run", lease=60)
-    assert claim is not None
-    claim = house.ledger.land(claim, [], claim.bookmark, ids=ids, lease=60)
-    house.ledger.finish(claim, seconds=1.0)
-    gone = sorted(Random(1).sample(ids, 100))
-    house.world.delete(ENTITY, gone)
-    before = len(house.caller.targets)
-    syncer = house.syncer()
-    await syncer.plan_sync(DELETES, DATE)
-    outcomes = await syncer.read_slices(DATE)
-    assert deleted_ids(house) == gone
-    assert sum(one.counts for one in outcomes) == 363
-    assert len(house.caller.targets) - before == 556
-
-
-def deleted_ids(house: Warehouse) -> Sequence[int]:
-    found = [raw for one in house.landed(DELETES) for raw in rows_of(one, house.shelf.objects[one.uri])]
-    return sorted(int(raw.split(b",")[0].removeprefix(b'{"id":')) for raw in found)
-
-
-async def test_a_deletion_and_an_insertion_that_cancel_out_are_both_found(tmp_path: Path) -> None:
-    house = Warehouse(tmp_path, rows=400, page=50)
-    late = house.world.insert(ENTITY, 1, late=7200.0)
-    house.world.advance(60)
-    house.world.insert(ENTITY, 60)
-    await house.sync(FULL)
-    house.settings = short(house.settings, overlap=0.0)
-    house.world.advance(7300)
-    await house.sync(SINCE)
-    house.world.delete(ENTITY, [next(house.world.truth(ENTITY)).id])
-    assert delivered(house) == Losses(missing=1, stale=0, resurrected=1)
-    await house.sync(DELETES)
-    assert delivered(house) == Losses(missing=0, stale=0, resurrected=0)
-    assert late[0] in house.truth()
-
-
-async def test_a_tombstone_is_behind_every_version_that_landed_and_keeps_the_last_values(
-    tmp_path: Path,
-) -> None:
-    house = Warehouse(tmp_path, rows=100, skew=(0.0, 300.0))
-    await house.sync(FULL)
-    last = [row.id for row in house.world.truth(ENTITY)][-1]
-    house.world.update(ENTITY, [last], server=1)
-    await house.sync(SINCE)
-    house.world.delete(ENTITY, [last])
-
-    async def values(entity: str, ids: Sequence[int]) -> Mapping[int, bytes]:
-        return {one: b'{"id":{"N":"%d"},"alloc_qty":{"N":"12.0000"}}' % one for one in ids}
-
-    await house.sync(DELETES, last_values=values)
-    (landed,) = house.landed(DELETES)
-    (row,) = rows_of(landed, house.shelf.objects[landed.uri])
-    assert b'"item":{"id":{"N":"%d"},"alloc_qty":{"N":"12.0000"}}' % last in row
-    # Whatever is delivered first.
-    for seed in range(5):
-        target = Target(house.shelf).take(house.landed(), Random(seed)).rows()
-        assert losses(target, house.truth()) == Losses(missing=0, stale=0, resurrected=0)
-
-
-async def test_a_row_that_is_back_at_the_second_look_is_not_deleted(tmp_path: Path) -> None:
-    house = Warehouse(tmp_path, rows=100)
-    await house.sync(FULL)
-    whole = house.api
-
-    class Blinking(Broken):
-        async def count(self, entity: str, query: Mapping[str, str]) -> int:
-            return int(await whole.count(entity, query)) - 1
-
-    house.api = Blinking(whole, {})
-    await house.sync(DELETES)
-    assert house.landed(DELETES) == []
-    assert house.ledger.known.count(ENTITY, 0, 2**40) == 100
 
 
 async def test_larger_syncs_make_larger_objects(tmp_path: Path) -> None:
