@@ -31,19 +31,16 @@ _JOINT = b'},{"PutRequest":'
 _CLOSING = b"}]}}"
 
 
-class DynamoDBSink:
-    """core.ports.Sink over one table. Use as ``async with``, or call ``aclose``.
+class TableSink:
+    """What every sink over one table has but its way to write. Use as ``async with``, or call ``aclose``.
 
     Args:
         api: Signed calls; the sink closes it.
         table: Table name.
     """
 
-    def __init__(self, api: DynamoDBApi, table: str, *, limits: BatchLimits = LIMITS) -> None:
-        self._api = api
-        self._name = table
-        self._limits = limits
-        self._opening = b'{"RequestItems":{' + json.dumps(table).encode() + b':[{"PutRequest":'
+    def __init__(self, api: DynamoDBApi, table: str, limits: BatchLimits) -> None:
+        self._api, self._name, self._limits = api, table, limits
         self._table: Table | None = None
 
     async def __aenter__(self) -> Self:
@@ -72,12 +69,20 @@ class DynamoDBSink:
             raise TransientFailure(f"table {self._name} is {table.status}")
         return table.identity
 
+    async def flush(self) -> None:
+        """Puts are durable when they are answered: nothing to do."""
+
+
+class DynamoDBSink(TableSink):
+    """core.ports.Sink over one table, by BatchWriteItem."""
+
+    def __init__(self, api: DynamoDBApi, table: str, *, limits: BatchLimits = LIMITS) -> None:
+        super().__init__(api, table, limits)
+        self._opening = b'{"RequestItems":{' + json.dumps(table).encode() + b':[{"PutRequest":'
+
     async def write(self, batch: Batch) -> WriteReport:
         """Put the batch's items; see core.ports.Sink."""
         return await write_apart(self._send, batch.bodies)
-
-    async def flush(self) -> None:
-        """Puts are durable when they are answered: nothing to do."""
 
     async def _send(self, bodies: Sequence[bytes]) -> WriteReport:
         # Joined in one go: a request of 30 KB is copied once.

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Self
 
 from ingest_project.core.errors import BatchTooLarge, TransientFailure
 from ingest_project.core.limits import BatchLimits
 from ingest_project.core.model import Batch, Refusal, WriteReport
+from ingest_project.sinks.dynamodb import TableSink
 from ingest_project.sinks.dynamodb_api import ConditionRefused, DynamoDBApi
 from ingest_project.sinks.isolating import RequestRefused, Tally
-from ingest_project.sinks.tables import describe
 
 # A batch is a request: so the loader's window counts what is under way, and a throttled item slows its own.
 LIMITS = BatchLimits(count=1, bytes=1_000_000, overhead=0, unit=1024)
@@ -24,8 +23,8 @@ LIMITS = BatchLimits(count=1, bytes=1_000_000, overhead=0, unit=1024)
 _WRITTEN, _SUPERSEDED = WriteReport(written=1), WriteReport(superseded=1)
 
 
-class VersionedSink:
-    """core.ports.Sink over one table. Use as ``async with``, or call ``aclose``.
+class VersionedSink(TableSink):
+    """core.ports.Sink over one table.
 
     An equal version is written again: a request that is repeated because its answer was lost counts as
     written, as it was.
@@ -37,7 +36,7 @@ class VersionedSink:
     """
 
     def __init__(self, api: DynamoDBApi, table: str, *, version: str, limits: BatchLimits = LIMITS) -> None:
-        self._api, self._name, self._limits = api, table, limits
+        super().__init__(api, table, limits)
         words = {
             "TableName": table,
             "ConditionExpression": "attribute_not_exists(#v) OR #v <= :v",
@@ -45,40 +44,11 @@ class VersionedSink:
         }
         self._opening = json.dumps(words, separators=(",", ":")).encode()[:-1] + b","
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._api.endpoint.aclose()
-
-    @property
-    def limits(self) -> BatchLimits:
-        return self._limits
-
-    async def identity(self) -> str:
-        """The TableId.
-
-        Raises:
-            TargetMissing: No such table, or it is being deleted.
-            TransientFailure: The table is not ready yet.
-        """
-        table = await describe(self._api, self._name)
-        if not table.writable:
-            raise TransientFailure(f"table {self._name} is {table.status}")
-        return table.identity
-
     async def write(self, batch: Batch) -> WriteReport:
         """Put the items, all at once; see core.ports.Sink. What the condition refuses is superseded."""
         if len(batch.bodies) == 1:
             return await self._put(batch.bodies[0])
         return await self._all(batch.bodies)
-
-    async def flush(self) -> None:
-        """Puts are durable when they are answered: nothing to do."""
 
     async def _put(self, body: bytes) -> WriteReport:
         try:
