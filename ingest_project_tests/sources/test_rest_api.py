@@ -1,12 +1,8 @@
-"""RestApi over answers that a test plays: order, filters, links, broken pages, refusals, in virtual time."""
+"""RestApi over answers that a test plays: order, filters, broken pages, refusals, in virtual time."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
-from random import Random
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -20,79 +16,7 @@ from ingest_project.sources.rest_api import (
     PagingRules,
     RestApi,
 )
-from ingest_project.testing.doubles_time import FakeClock
-from ingest_project.wire.answer import Answer
-
-BASE = "https://wms.example/main/wms/lgfapi/v10"
-T = TypeVar("T")
-
-
-def answer(content: object, status: int = 200) -> Answer:
-    body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return Answer(status, (), body)
-
-
-def row(number: int, second: int = 0) -> dict[str, object]:
-    moment = f"2026-07-03T10:15:{second:02}.000000-03:00"
-    return {"id": number, "mod_ts": moment, "alloc_qty": "12.0000", "wave_id": {"id": 7, "key": "W7"}}
-
-
-def rows(*ids: int, **more: object) -> dict[str, object]:
-    return {"next_page": None, "previous_page": None, "results": [row(number) for number in ids], **more}
-
-
-class Played:
-    """A client whose answers are played, one a call; the last goes on for ever."""
-
-    def __init__(self, clock: FakeClock, *answers: Answer, seconds: float = 0.1) -> None:
-        self._clock, self._answers, self._seconds = clock, list(answers), seconds
-        self.targets: list[str] = []
-        self.headers: list[Mapping[str, str]] = []
-
-    async def call(
-        self, method: str, target: str, headers: Mapping[str, str] | None = None, *, name: str = ""
-    ) -> Answer:
-        assert (method, name) == ("GET", f"GET {BASE}{target}")
-        self.targets.append(target)
-        self.headers.append(headers or {})
-        await self._clock.sleep(self._seconds)
-        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-
-    async def aclose(self) -> None:
-        self.targets.append("closed")
-
-
-class Nobody:
-    """A login that says nothing."""
-
-    async def headers(self) -> Mapping[str, str]:
-        return {}
-
-    def refused(self, headers: Mapping[str, str]) -> bool:
-        return False
-
-    async def aclose(self) -> None:
-        pass
-
-
-class Case:
-    """An API over played answers; ``ask`` runs one verb in virtual time."""
-
-    def __init__(self, *answers: Answer, rules: PagingRules | None = None, seconds: float = 0.1) -> None:
-        self.clock = FakeClock()
-        self.played = Played(self.clock, *answers, seconds=seconds)
-        self.api = RestApi(
-            self.played, BASE, Nobody(), clock=self.clock, sleep=self.clock.sleep, rng=Random(1), rules=rules
-        )
-
-    def ask(self, verb: Callable[[RestApi], Coroutine[Any, Any, T]]) -> T:
-        return self.clock.run(verb(self.api))
-
-    def query(self, number: int = 0) -> dict[str, str]:
-        return dict(parse_qsl(urlsplit(self.played.targets[number]).query))
-
-
-KEYSET = {"ordering": "-id", "id__lt": "100"}
+from ingest_project_tests.sources.played import KEYSET, Case, answer, row, rows
 
 
 def test_a_page_has_its_rows_by_id_and_moment_and_its_body_as_sent() -> None:
@@ -223,71 +147,6 @@ def test_moments_must_not_go_back_and_ids_break_their_ties() -> None:
 def test_a_page_that_was_repeated_by_mistake_is_asked_for_again() -> None:
     case = Case(answer(rows(120, 110)), answer(rows(99, 98)))
     assert [found.id for found in case.ask(lambda api: api.page("allocation", KEYSET)).rows] == [99, 98]
-
-
-def link(cursor: str) -> str:
-    return f"{BASE}/entity/allocation/?cursor={cursor}&page_size=2"
-
-
-def test_the_next_page_is_the_one_of_the_link() -> None:
-    case = Case(answer(rows(9, 8, next_page=link("a"))), answer(rows(7)))
-
-    async def both(api: RestApi) -> tuple[int, ...]:
-        first = await api.page("allocation", KEYSET)
-        second = await api.next(first)
-        assert second is not None
-        assert await api.next(second) is None
-        return tuple(found.id for found in second.rows)
-
-    assert case.ask(both) == (7,)
-    assert case.played.targets[1] == "/entity/allocation/?cursor=a&page_size=2"
-
-
-async def to_the_end(api: RestApi) -> int:
-    page, pages = await api.page("allocation", {}), 1
-    while (following := await api.next(page)) is not None:
-        page, pages = following, pages + 1
-    return pages
-
-
-@pytest.mark.parametrize("length", [1, 2, 3, 7])
-def test_links_that_go_in_a_circle_end_in_an_error(length: int) -> None:
-    circle = [answer({"results": [row(1)], "next_page": link(str(n % length))}) for n in range(100)]
-    case = Case(*circle)
-    with pytest.raises(PageOutOfOrder, match="its next page is one that was read before"):
-        case.ask(to_the_end)
-    assert len(case.played.targets) <= 3 * length + 2
-
-
-def test_a_next_page_that_does_not_advance_ends_in_an_error() -> None:
-    case = Case(answer(rows(9, 8, next_page=link("a"))), answer(rows(9, 8, next_page=link("b"))))
-
-    async def both(api: RestApi) -> None:
-        await api.next(await api.page("allocation", KEYSET))
-
-    with pytest.raises(PageOutOfOrder, match="id 9 follows id 8"):
-        case.ask(both)
-
-
-ELSEWHERE = [
-    "https://other.example/main/wms/lgfapi/v10/entity/allocation/?cursor=a",
-    "https://wms.example:8443/main/wms/lgfapi/v10/entity/allocation/?cursor=a",
-    "https://wms.example/other/entity/?cursor=a",
-]
-
-
-@pytest.mark.parametrize("url", ELSEWHERE)
-def test_credentials_follow_no_link_to_another_place(url: str) -> None:
-    case = Case(answer(rows(9, next_page=url)))
-    with pytest.raises(PermanentFailure, match="its next page is elsewhere"):
-        case.ask(to_the_end)
-    assert len(case.played.targets) == 1
-
-
-def test_a_link_that_asks_for_too_large_pages_is_not_followed() -> None:
-    case = Case(answer(rows(9, next_page=f"{BASE}/entity/allocation/?page_size=5000")))
-    with pytest.raises(PageOutOfOrder, match="page_size=5000"):
-        case.ask(to_the_end)
 
 
 def test_the_time_of_the_run_ends_the_request_that_is_under_way() -> None:
