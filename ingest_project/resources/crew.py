@@ -28,6 +28,7 @@ from ingest_project.core.queueing import size_of, smaller_first
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.assembly import Assembly
 from ingest_project.resources.engine import Engine, quiet
+from ingest_project.resources.memory import hand_back
 from ingest_project.resources.process import spare_collector
 from ingest_project.resources.standings import Standing
 
@@ -72,6 +73,7 @@ class Crew:
 
     def run(self, stage: str, chunks: Sequence[Chunk], progress: Progress = quiet) -> Iterator[ChunkOutcome]:
         """Take chunks through ``stage``, those of smaller files first; outcomes come as the chunks end."""
+        hand_back()
         queue = smaller_first(chunks)
         workers = self._assembly.knobs.crew(len(queue), sum(map(size_of, queue)))
         if workers <= 1:
