@@ -15,6 +15,8 @@ from ingest_project.core.model import Chunk
 DELIMITERS = (",", ";", "\t")
 PREFIX = "csv:"
 
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
 ROW_COLUMN = "sheet_row"
 """First column of rows that come from a sheet: their number there."""
 
@@ -51,7 +53,22 @@ def row_shape(chunk: Chunk) -> RowShape:
     """The shape that a chunk of a CSV file carries. Raises ValueError when it is none."""
     if not chunk.shape.startswith(PREFIX):
         raise ValueError(f"{chunk.range.uri}: {chunk.shape} is no CSV file")
-    words = json.loads(chunk.shape.removeprefix(PREFIX))
+    return _parsed(chunk.shape)
+
+
+def described(shape: str) -> str:
+    """A file's shape for people: ``csv: layout lines, 12 columns, semicolons, utf-8``; others as they are."""
+    if not shape.startswith(PREFIX):
+        return shape
+    found = _parsed(shape)
+    if not found.layout:
+        return "csv of no known layout"
+    columns, between = sum(map(bool, found.columns)), _NAMES[found.delimiter]
+    return f"csv: layout {found.layout}, {columns} columns, {between}, {found.encoding}"
+
+
+def _parsed(shape: str) -> RowShape:
+    words = json.loads(shape.removeprefix(PREFIX))
     return RowShape(
         delimiter=words["delimiter"],
         encoding=words["encoding"],

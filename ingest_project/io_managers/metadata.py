@@ -11,6 +11,7 @@ import dagster as dg
 from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.core.outcomes import Summary
 from ingest_project.core.overview import FAILED, LOADED, QUEUED, WORKING, ImportAdvance
+from ingest_project.formats.csv_layout import described
 from ingest_project.io_managers.cells import slot_key
 from ingest_project.ledgers.rejections import DeadLetter
 from ingest_project.resources.planner import PlanOutcome
@@ -157,7 +158,8 @@ def plan_table(plan: ChunkPlan) -> dg.MetadataValue:
     for index in plan.files[:MOST_ROWS]:
         held = " ".join(slot_key(slot) for slot in sorted(slots.get(index.file.uri, ())))
         name = _name(index.file.uri)
-        rows.append(f"| {name} | {held} | {index.records:,} | {index.file.size:,} | {index.shape} |")
+        shape = _cell(described(index.shape))
+        rows.append(f"| {name} | {held} | {index.records:,} | {index.file.size:,} | {shape} |")
     return dg.MetadataValue.md("\n".join(rows))
 
 

@@ -18,6 +18,7 @@ from ingest_project.core.errors import BadInput, IngestError, SourceChanged, Tra
 from ingest_project.core.model import ChunkPlan, FileIndex, KeySchema, Position, SourceFile
 from ingest_project.core.planning import Binding, plan
 from ingest_project.core.ports import Source
+from ingest_project.formats.csv_layout import described
 from ingest_project.formats.manifests import SUMMARY, ExpectedFile
 from ingest_project.sources.exports import ExportReader, expand, export_root, split_exports, verify
 
@@ -171,7 +172,6 @@ def key_type(record: bytes, name: str) -> str:
 
 def _told(index: FileIndex) -> str:
     name = PurePosixPath(index.file.uri).name
-    shape = index.shape.partition("{")[0].rstrip(":")
-    text = f"{name}: {index.records:,} records, {index.file.size:,} bytes, {shape}"
+    text = f"{name}: {index.records:,} records, {index.file.size:,} bytes, {described(index.shape)}"
     fault = index.fault
     return text if fault is None else f"{text}; broken at byte {fault.offset}: expected {fault.expected}"

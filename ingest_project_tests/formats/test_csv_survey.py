@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ingest_project.core.layouts import Layout
 from ingest_project.core.model import Fault
-from ingest_project.formats.csv_layout import layout_of, row_shape
+from ingest_project.formats.csv_layout import described, layout_of, row_shape
 from ingest_project.formats.csv_survey import survey_rows
 from ingest_project.formats.survey import Survey
 from ingest_project.formats.window import Damaged
@@ -40,6 +40,13 @@ def test_columns_are_found_by_name_at_the_delimiter_that_knows_most(
 ) -> None:
     shape = row_shape(chunk_of(surveyed(f"{header}\r\n".encode())))
     assert (shape.delimiter, shape.columns, shape.layout) == (delimiter, columns, "prices")
+
+
+def test_a_shape_is_told_in_words() -> None:
+    words = "csv: layout prices, 2 columns, semicolons, utf-8"
+    assert words == described(surveyed(b"price;shop;id\n").shape)
+    assert "csv of no known layout" == described(surveyed(b"shop\n").shape)
+    assert "wrapper:Items" == described("wrapper:Items")
 
 
 def test_the_layout_with_the_most_columns_in_the_header_is_taken() -> None:
