@@ -42,6 +42,15 @@ CLAIMS: tuple[Claim, ...] = (
     *opensearch_backpressure.CLAIMS,
 )
 
+ALONE = {
+    "request_budget": "three entities in two processes keep to one quota of an API",
+    "wms_sync": "a million orders over a paged API, killed half way; then delivered",
+    "dropship_import": "a hundred CSV exports, stage by stage",
+    "dropship_inbox": "a hundred CSV exports dropped into Dagster's inbox",
+}
+"""Modules that are run by themselves: one course of events over minutes, with processes and services of its
+own, that has no peer and no rounds. Their figures are kept in the pages on their subjects."""
+
 COMMIT_RUNS = 3
 
 
@@ -129,6 +138,14 @@ def main() -> int:
         parser.error(f"no claim is called {' '.join(options.claims)}; --list names them")
     if options.list:
         print("\n".join(f"{claim.name:26}{claim.title}" for claim in claims))
+        print(
+            "\n".join(
+                [
+                    "\nrun by themselves:",
+                    *(f"python -m benchmarks.{name:17}{told}" for name, told in ALONE.items()),
+                ]
+            )
+        )
         return 0
     if options.show:
         show(claims)
