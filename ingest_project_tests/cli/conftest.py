@@ -14,6 +14,7 @@ import pytest
 
 from ingest_project import local
 from ingest_project.cli import run
+from ingest_project.testing.wms_running import RunningWms, Simulators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,20 @@ def _caller(
         return Done(status=status, out=said.out, err=said.err)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def warehouse(request: pytest.FixtureRequest) -> Iterator[RunningWms]:
+    """A simulated warehouse with as many rows an entity as the module's ``ROWS`` says."""
+    simulators = Simulators()
+    yield simulators("--rows", str(request.module.ROWS), "--user", "demo", "--password", "demo")
+    simulators.close()
+
+
+def know(patch: pytest.MonkeyPatch, url: str, **settings: object) -> None:
+    """Calls from now on go to this warehouse; other variables of it by the ends of their names."""
+    for name, value in {"url": url, "user": "demo", "password": "demo", **settings}.items():
+        patch.setenv(f"INGEST_WMS_{name.upper()}", str(value))
 
 
 def write_lines(path: Path, records: Iterable[Mapping[str, object]]) -> Path:

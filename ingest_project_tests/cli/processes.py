@@ -10,8 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-from ingest_project.testing.fault_server import FaultServer
+from typing import Protocol, TypeVar
 
 # A test run that a shell put into the background ignores Ctrl-C, and its children would inherit that.
 PROGRAM = """
@@ -25,8 +24,19 @@ POLL = threading.Event()
 """Never set: ``POLL.wait(x)`` lets the other process go on."""
 
 
+class Serves(Protocol):
+    """A server on the event loop that starts it."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=Serves)
+
+
 @contextmanager
-def serving(server: FaultServer) -> Iterator[FaultServer]:
+def serving(server: S) -> Iterator[S]:
     """The server in a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ingest_project_tests.cli.conftest import Ingest
+from ingest_project.testing.wms_running import RunningWms
+from ingest_project_tests.cli.conftest import Ingest, know
 
-
-@pytest.fixture(scope="module")
-def warehouse() -> Iterator[str]:
-    """Address of a simulated warehouse with 3,000 rows an entity."""
-    command = [sys.executable, "-m", "ingest_project.testing.wms_server", "--rows", "3000"]
-    command += ["--user", "demo", "--password", "demo"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield json.loads(server.stdout.readline())["url"]
-        server.communicate()
+ROWS = 3000
 
 
 @pytest.fixture
-def api(warehouse: str, bare_ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
+def api(warehouse: RunningWms, bare_ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
     """Calls with the warehouse's settings."""
-    given = {"URL": warehouse, "USER": "demo", "PASSWORD": "demo", "QUOTA": "100"}
-    for name, value in given.items():
-        monkeypatch.setenv(f"INGEST_WMS_{name}", value)
+    know(monkeypatch, warehouse.url, quota=100)
     return bare_ingest
 
 

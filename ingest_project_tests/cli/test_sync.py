@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-
 import pytest
 
-from ingest_project_tests.cli.conftest import Ingest
+from ingest_project.testing.wms_running import RunningWms
+from ingest_project_tests.cli.conftest import Ingest, know
 
 pytestmark = pytest.mark.slow
 
-
-@pytest.fixture(scope="module")
-def warehouse() -> Iterator[str]:
-    """Address of a simulated warehouse with 120 rows an entity."""
-    command = [sys.executable, "-m", "ingest_project.testing.wms_server", "--rows", "120"]
-    command += ["--user", "demo", "--password", "demo"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield json.loads(server.stdout.readline())["url"]
-        server.communicate()
+ROWS = 120
 
 
 @pytest.fixture
-def api(warehouse: str, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
+def api(warehouse: RunningWms, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
     """Calls with the warehouse's settings."""
-    given = {"URL": warehouse, "USER": "demo", "PASSWORD": "demo", "QUOTA": "1000", "PAGE_SIZE": "20"}
-    for name, value in given.items():
-        monkeypatch.setenv(f"INGEST_WMS_{name}", value)
+    know(monkeypatch, warehouse.url, quota=1000, page_size=20)
     return ingest
 
 
