@@ -216,6 +216,8 @@ class Flight:
             self.abort(asyncio.CancelledError())
         pending = [task for task in (self._feeder, self._reading, *self._tasks) if task]
         await asyncio.gather(beat, *pending, return_exceptions=True)
+        # Its blocks would wait with this flight for a collection of cycles.
+        self._reading = None
         await self.steps.quiet()
 
 

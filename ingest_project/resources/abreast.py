@@ -47,15 +47,15 @@ class Room:
 def room_for(stage: str, count: int, part_bytes: int) -> Room:
     """At most ``count`` attempts, fewer where chunks are large.
 
-    A chunk that is validated counts for what it may have in its part (a compressed one may fill it), a chunk
-    that is delivered for all of it.
+    A chunk that is validated counts for twice what it may have in its part (a compressed one may fill it): so
+    much is held while the part is stored. A chunk that is delivered counts for all of it.
     """
 
     def weigh(chunk: Chunk) -> int:
         whole = chunk.range.end - chunk.range.start
         if stage != "validated":
             return whole
-        return part_bytes if chunk.compression else min(part_bytes, whole)
+        return 2 * (part_bytes if chunk.compression else min(part_bytes, whole))
 
     return Room(count=count, weigh=weigh, bytes=ABREAST_BYTES)
 

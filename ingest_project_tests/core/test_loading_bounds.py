@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from random import Random
 from time import monotonic
+from weakref import ref
 
 import pytest
 
@@ -14,7 +16,7 @@ from ingest_project.core.errors import PermanentFailure
 from ingest_project.core.governing import RateGovernor
 from ingest_project.core.limits import BatchLimits, MemoryBudget
 from ingest_project.core.loading import Loader, LoadSettings
-from ingest_project.core.model import Rejection
+from ingest_project.core.model import ItemBlock, Position, Rejection
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.testing.doubles import InMemoryLedger, InMemorySink, ListStream
 from ingest_project.testing.faults import Answer, FaultScript
@@ -133,3 +135,38 @@ def test_the_loader_works_with_threads_and_real_time() -> None:
     )
     result = asyncio.run(loader.load(sample_work(sample_chunk()), ListStream(bodies(500)), "one"))
     assert (result.sealed, len(sink.table)) == (True, 500)
+
+
+class Entries(list[bytes]):
+    """A list that can be watched."""
+
+
+class WatchedStream:
+    """ItemStream that can tell which of its blocks somebody still holds."""
+
+    def __init__(self) -> None:
+        self._given: list[ref[Entries]] = []
+
+    def blocks(self, after: Position) -> Iterator[ItemBlock]:
+        for first in range(after.ordinal, 300, 10):
+            entries = Entries(bodies(300)[first : first + 10])
+            self._given.append(ref(entries))
+            yield ItemBlock(first=first, entries=entries, plain=True)
+
+    def rejection(self, ordinal: int, body: bytes, reason: str) -> Rejection:
+        raise NotImplementedError
+
+    @property
+    def held(self) -> list[int]:
+        return [number for number, given in enumerate(self._given) if given() is not None]
+
+
+def test_a_load_that_ended_holds_no_block_until_cycles_are_collected() -> None:
+    """Loads of a huge file's chunks would pile up a reading each, as collections are rare."""
+    stream = WatchedStream()
+    gc.disable()
+    try:
+        assert Stage().load(stream).sealed
+        assert [] == stream.held
+    finally:
+        gc.enable()

@@ -71,9 +71,9 @@ def test_large_chunks_wait_for_each_other_and_small_ones_go_together_in_their_or
 def test_what_a_chunk_counts_for() -> None:
     plain = replace(CHUNKS[0], range=replace(CHUNKS[0].range, start=0, end=100), compression="")
     validated, delivered = room_for("validated", 5, 40), room_for("table", 5, 40)
-    assert (40, 100) == (validated.weigh(plain), delivered.weigh(plain))
-    assert 10 == validated.weigh(replace(plain, range=replace(plain.range, end=10)))
-    assert 40 == validated.weigh(replace(plain, range=replace(plain.range, end=10), compression="gzip"))
+    assert (80, 100) == (validated.weigh(plain), delivered.weigh(plain))
+    assert 20 == validated.weigh(replace(plain, range=replace(plain.range, end=10)))
+    assert 80 == validated.weigh(replace(plain, range=replace(plain.range, end=10), compression="gzip"))
 
 
 def test_threads_that_nobody_listens_to_any_more_end_at_their_next_durable_step() -> None:
