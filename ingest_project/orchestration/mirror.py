@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ingest_project.core.entity import EntitySpec
 from ingest_project.formats.manifests import is_manifest
 from ingest_project.ledgers.files import FileEntry, FileRegister
+from ingest_project.orchestration.retried import is_over
 from ingest_project.resources.clients import IngestResource
 from ingest_project.sources.inbox import DATE, DONE, is_dump
 
@@ -115,7 +116,7 @@ def _asks(files: FileRegister, register: str, instance: dg.DagsterInstance) -> I
         runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request.rpartition(":")[2]}), limit=1)
         if not runs:
             yield _request(request, entries)
-        elif runs[0].is_finished and runs[0].tags.get("dagster/will_retry") != "true":
+        elif is_over(instance, runs[0]):
             _give_back(files, entries)
     fresh = files.pending(register, limit=FILES_A_RUN)
     if fresh:

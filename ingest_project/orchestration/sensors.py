@@ -16,12 +16,12 @@ from ingest_project.orchestration.checks import open_work_event
 from ingest_project.orchestration.inbox import DELIVER, PLAN, Ask, InboxDecider, PhaseState
 from ingest_project.orchestration.partitions import range_tags
 from ingest_project.orchestration.pool import keep_limit, priority
+from ingest_project.orchestration.retried import is_over
 from ingest_project.resources.clients import IngestResource
 from ingest_project.resources.verdicts import DateView
 from ingest_project.sources.inbox import date_of
 
 REQUEST_TAG, PHASE_TAG = "ingest/request", "ingest/phase"
-UNFINISHED_RETRY = "dagster/will_retry"
 
 
 def short(request: str) -> str:
@@ -34,12 +34,11 @@ def phases_of(instance: dg.DagsterInstance, request: str) -> dict[str, PhaseStat
     states: dict[str, PhaseState] = {}
     for run in instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: short(request)}), limit=50):
         phase = run.tags[PHASE_TAG]
-        retried = run.tags.get(UNFINISHED_RETRY) == "true"
         # Newest first: an older run of the phase is only the attempt that this one repeats.
         states.setdefault(
             phase,
             PhaseState(
-                finished=run.is_finished and not retried,
+                finished=is_over(instance, run),
                 succeeded=run.is_success,
                 reason="" if run.is_success else f"(run {run.run_id})",
             ),

@@ -16,7 +16,7 @@ from ingest_project.core.restarting import DELIVER, READ, Course, RunFact, due
 from ingest_project.core.syncing import DELETES, DONE, FULL, READING, SINCE
 from ingest_project.io_managers.names import asset_key, word_of
 from ingest_project.orchestration.partitions import range_tags
-from ingest_project.orchestration.sensors import UNFINISHED_RETRY
+from ingest_project.orchestration.retried import is_over
 from ingest_project.resources.clients import IngestResource
 
 DATE_TAG, PHASE_TAG, MARK_TAG = "ingest/sync", "ingest/phase", "ingest/mark"
@@ -53,7 +53,7 @@ def runs_of(instance: dg.DagsterInstance, spec: EntitySpec, day: str, now: float
     found: list[RunFact] = []
     for record in records:
         run = record.dagster_run
-        over = run.is_finished and run.tags.get(UNFINISHED_RETRY) != "true"
+        over = is_over(instance, run)
         found.append(
             RunFact(
                 phase=run.tags.get(PHASE_TAG, READ),
