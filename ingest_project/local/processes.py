@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -49,7 +50,7 @@ def start(
         account: The user to run as, for a caller who is root; "" stays the caller.
     """
     surroundings = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    prefix = _tie(parting) if tied else []
+    prefix = [*_with_own_signals(), *(_tie(parting) if tied else [])]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*prefix, *command],
@@ -65,6 +66,21 @@ def start(
         )
     _CHILDREN[process.pid] = process
     return ProcessMark(pid=process.pid, started=psutil.Process(process.pid).create_time())
+
+
+@cache
+def _with_own_signals() -> tuple[str, ...]:
+    """What stands before a command so that it heeds signals which its starter ignores.
+
+    A program inherits what is ignored; Java then ignores it too and could only be killed. Of a process that a
+    script put into the background SIGINT is ignored, and Dagster copies that for SIGTERM.
+    """
+    prefix = ("env", "--default-signal=INT,TERM")
+    try:
+        known = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return ()
+    return prefix if known else ()
 
 
 def _tie(parting: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,20 @@ def test_a_process_that_does_not_listen_is_killed_after_its_grace(
     wait_for(tmp_path / "log", b"ready")
     assert stop(mark, grace=0.3) == "killed"
     assert not alive(mark)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_process_heeds_what_its_starter_ignores(
+    tmp_path: Path, marks: list[ProcessMark], tied: bool
+) -> None:
+    command = [sys.executable, "-c", f"print('ready', flush=True); {IDLE}"]
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        marks.append(mark := start(command, folder=tmp_path, log=tmp_path / "log", tied=tied))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    wait_for(tmp_path / "log", b"ready")
+    assert stop(mark, grace=10.0) == "stopped"
 
 
 def test_the_same_pid_with_another_start_is_left_alone(tmp_path: Path, marks: list[ProcessMark]) -> None:
