@@ -12,8 +12,9 @@ from itertools import chain
 from operator import add, truth
 from typing import NamedTuple
 
-MOST_FORMATS = 4096
-"""Formats kept, one for each set of optional things that occurred together."""
+FORMAT_BYTES = 4 << 20
+"""Of the formats that a template keeps, one for each set of optional things that occurred together. That of a
+record with a hundred options has 4 KB, and almost every record has its own."""
 
 Convert = Callable[[Sequence[bytes]], Sequence[bytes]]
 """Makes results of the texts of one group in many matches; empty ones (it took no part) stay empty."""
@@ -58,7 +59,7 @@ class Template:
         self._pattern = re.compile(piece.pattern)
         self.match = self._pattern.fullmatch
         self._slow = [(at, slot.convert) for at, slot in enumerate(slots(piece.nodes)) if slot.convert]
-        self._formats = _Formats(piece.nodes)
+        self._formats = Formats(piece.nodes)
         varied = any(isinstance(node, Option) for node in piece.nodes)
         self._format = None if varied else self._formats[b""]
 
@@ -119,17 +120,29 @@ def _rows(pattern: re.Pattern[bytes], text: bytes) -> list[Row]:
     return found if groups > 1 else [(one,)[:groups] for one in found]
 
 
-class _Formats(dict[bytes, bytes]):
-    """For each group one byte, 1 where it took part in the match -> the format of the result."""
+class Formats(dict[bytes, bytes]):
+    """For each group one byte, 1 where it took part in the match -> the format of the result.
 
-    def __init__(self, nodes: tuple[Node, ...]) -> None:
+    Args:
+        most: Bytes that are kept.
+
+    Attributes:
+        held: Bytes that are.
+    """
+
+    def __init__(self, nodes: tuple[Node, ...], most: int = FORMAT_BYTES) -> None:
         super().__init__()
         self._whole, _ = _branched(nodes, 0)
+        self._most, self.held = most, 0
 
     def __missing__(self, there: bytes) -> bytes:
-        if len(self) >= MOST_FORMATS:
+        made = b"".join(_format(self._whole, there))
+        size = len(there) + len(made)
+        if self.held + size > self._most:
             self.clear()
-        made = self[there] = b"".join(_format(self._whole, there))
+            self.held = 0
+        self[there] = made
+        self.held += size
         return made
 
 
