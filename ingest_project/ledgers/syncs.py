@@ -207,11 +207,13 @@ class SyncLedger:
         with self._db.reading() as connection:
             return [Sync(**row) for row in connection.execute(query).mappings()]
 
-    def landed(self, entity: str, date: str) -> Sequence[Landed]:
-        """Everything that landed for a date, in order of sync, slice and sequence."""
+    def landed(self, entity: str, date: str, part: Slice | None = None) -> Sequence[Landed]:
+        """Everything that landed for a date, or of one slice of it, in order of sync, slice and sequence."""
         parts = {(one.slice.sync, one.slice.number): one.slice for one in self.slices(entity, date)}
         table = landings.c
         query = select(landings).where(table.entity == entity, table.date == date)
+        if part is not None:
+            query = query.where(table.sync == part.sync, table.slice == part.number)
         names = [name for name in Landed.__slots__ if name != "slice"]
         with self._db.reading() as connection:
             found = connection.execute(query.order_by(table.sync, table.slice, table.sequence)).mappings()

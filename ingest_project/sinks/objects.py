@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +54,10 @@ class Objects(Protocol):
 
     def remove(self, prefix: str, first: str) -> None:
         """Delete all below ``prefix`` (ends with ``/``), the object ``first`` in it before the others."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete these objects; one that is not there is no error."""
         ...
 
 
@@ -151,6 +155,10 @@ class FolderObjects:
         (folder / first).unlink(missing_ok=True)
         if folder.exists():
             shutil.rmtree(folder)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            (self._folder / key).unlink(missing_ok=True)
 
     def _written(self, path: Path, data: bytes) -> Path:
         """A draft beside the path, its bytes on the disk."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -104,14 +104,18 @@ class BucketObjects:
         with translated(f"{self.name}/{prefix}"):
             self._client.delete_object(Bucket=self._bucket, Key=where + first)
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=where)
-            keys = (entry["Key"] for page in pages for entry in page.get("Contents", []))
-            while some := list(islice(keys, KEYS_PER_DELETE)):
-                doomed: Any = {"Objects": [{"Key": key} for key in some], "Quiet": True}
-                failed = self._client.delete_objects(Bucket=self._bucket, Delete=doomed).get("Errors", [])
-                if failed:
-                    raise TransientFailure(
-                        f"{self.name}/{prefix}: {len(failed)} objects not deleted: {failed[0]}"
-                    )
+            self._delete(entry["Key"] for page in pages for entry in page.get("Contents", []))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        with translated(self.name):
+            self._delete(self._root + key for key in keys)
+
+    def _delete(self, keys: Iterator[str]) -> None:
+        while some := list(islice(keys, KEYS_PER_DELETE)):
+            doomed: Any = {"Objects": [{"Key": key} for key in some], "Quiet": True}
+            failed = self._client.delete_objects(Bucket=self._bucket, Delete=doomed).get("Errors", [])
+            if failed:
+                raise TransientFailure(f"{self.name}: {len(failed)} objects not deleted: {failed[0]}")
 
 
 @contextmanager

@@ -64,6 +64,14 @@ def test_a_store_that_was_wiped_is_another_store(store: ObjectPartStore, objects
     assert store.identity != before
 
 
+def test_named_objects_are_deleted_and_no_others(objects: Objects) -> None:
+    for name in ("a/1", "a/2", "b/3"):
+        objects.put(name, name.encode())
+    objects.delete(["a/1", "b/3", "a/never there"])
+    objects.delete([])
+    assert (["2"], []) == (list(objects.children("a/")), list(objects.children("b/")))
+
+
 def test_two_who_make_a_store_at_once_agree_on_its_identity(objects: Objects) -> None:
     assert identity(objects, lambda: ID) == identity(objects, lambda: "another")
     assert not objects.create("store-identity", b"third")

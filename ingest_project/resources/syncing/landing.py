@@ -2,12 +2,14 @@
 
     pages/<entity>/<date>/<sync>/<slice>/<sequence>-<epoch>.jsonl.zst
 
-An object is stored before the ledger counts it; what was stored and never counted is not looked at again.
+An object is stored before the ledger counts it; what was stored and never counted, as a reader was killed
+between the two, is deleted before its slice is through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ import zstandard
 
 from ingest_project.core.model import SourceFile
 from ingest_project.core.paging import RowRef, instant
-from ingest_project.core.syncing import Bookmark, Landed, SliceClaim
+from ingest_project.core.syncing import Bookmark, Landed, Slice, SliceClaim
 from ingest_project.resources.connect import s3_client
 from ingest_project.resources.deployments import Settings
 from ingest_project.sinks.objects import FolderObjects
@@ -24,6 +26,8 @@ from ingest_project.sources.local_files import LocalFiles
 from ingest_project.sources.s3_objects import S3Objects
 
 LEVEL = 3
+
+_OBJECT = re.compile(r"[0-9]{6,}-[0-9]+\.jsonl\.zst")
 
 
 class Draft:
@@ -74,6 +78,14 @@ class Medium(Protocol):
         """Store the bytes; durable on return."""
         ...
 
+    def children(self, prefix: str) -> Iterator[str]:
+        """Names directly below a prefix."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects that may be there."""
+        ...
+
 
 class PageStore:
     """Where pages lie.
@@ -93,7 +105,7 @@ class PageStore:
         part, data = claim.slice, draft.finish()
         # The epoch keeps an owner who lost the slice from writing over what its successor stored.
         name = f"{claim.sequence:06d}-{claim.epoch}.jsonl.zst"
-        key = "/".join(("pages", *map(quote, (part.entity, part.date)), part.name, name))
+        key = _folder(part) + name
         self._objects.put(key, data)
         where = self._objects.name
         file = self._stat(f"{where}/{quote(key) if where.startswith('file:') else key}")
@@ -110,6 +122,23 @@ class PageStore:
             ids_low=min(draft.ids),
             ids_high=max(draft.ids),
         )
+
+    def sweep(self, part: Slice, landed: Iterable[Landed]) -> int:
+        """Delete the slice's objects that are not among what landed of it; how many they were.
+
+        For who holds the slice and has landed all of it: nobody else can count an object of it any more.
+        Where one that landed is not found, this is not the place, and nothing is deleted.
+        """
+        folder = _folder(part)
+        counted = {one.uri.rpartition("/")[2] for one in landed}
+        found = set(filter(_OBJECT.fullmatch, self._objects.children(folder)))
+        orphans = sorted(found - counted) if counted <= found else []
+        self._objects.delete(folder + name for name in orphans)
+        return len(orphans)
+
+
+def _folder(part: Slice) -> str:
+    return "/".join(("pages", *map(quote, (part.entity, part.date)), part.name, ""))
 
 
 def page_store(settings: Settings) -> PageStore:

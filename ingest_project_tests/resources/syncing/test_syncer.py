@@ -20,11 +20,11 @@ from ingest_project.resources.syncing.syncer import NothingToFollow
 from ingest_project.testing.doubles_time import FakeClock
 from ingest_project.testing.faults import Killed
 from ingest_project.testing.wms_churn import Habit
+from ingest_project_tests.resources.syncing.dying import Dice
 from ingest_project_tests.resources.syncing.scenes import Broken, delivered
 from ingest_project_tests.resources.syncing.warehouse import (
     DATE,
     ENTITY,
-    Dice,
     Listener,
     Losses,
     Warehouse,
