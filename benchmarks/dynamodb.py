@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,8 @@ LATENCY = 0.01
 ONE_PASS, WHOLE = "file to sink", "ingest load"
 WRITER, TYPED, LIMIT = "boto3 batch_writer", "boto3 client, typed items", "limit: bodies built"
 CONNECTIONS = 64
+TURNS = 5
+"""Of a round where the service answers at once, so that each row computes all the time."""
 LIMIT_BODIES = 20_000
 """Items of the limit's bodies, which are held in memory and sent again and again."""
 
@@ -36,8 +39,8 @@ EXPORT_NOTE = (
 
 @contextmanager
 def prepare(size: str, export: bool, delay: float, scale: Scale, folder: Path) -> Iterator[Stage]:
-    items = scale.of(20_000, 100_000)
-    few = scale.of(1_000, 2_500)
+    turns = scale.of(1, 1 if delay else TURNS)
+    items, few = scale.of(20_000, 100_000 // turns), scale.of(1_000, 2_500 // turns)
     form = export_line if export else plain_line
     path = write_lines(folder / "null.jsonl", SIZES[size], form, items)
     with service("benchmarks.null_service", "--delay", str(delay)) as server:
@@ -52,9 +55,10 @@ def prepare(size: str, export: bool, delay: float, scale: Scale, folder: Path) -
         bodies = {
             "items": min(items, LIMIT_BODIES),
             "stage": "table",
-            "repeat": max(1, items // LIMIT_BODIES),
+            "repeat": scale.of(1, 5),
         }
         rows.append(Row(name=LIMIT, make=limit, given={**file, **bodies, "connections": CONNECTIONS}))
+        rows = [row if row.name == WHOLE else replace(row, turns=turns) for row in rows]
         yield Stage(rows=rows, services=(server.pid,), note=NOTE + EXPORT_NOTE if export else NOTE)
 
 

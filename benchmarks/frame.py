@@ -76,6 +76,8 @@ class Row:
         make: Called with ``given`` in the row's own process; what it does is not measured.
         ours: Not a peer.
         warm: Do the work once before the first round.
+        turns: Of the work in one round, taken in turn with the other rows' and added up. A core is up to 1.7
+            times slower while the other one works: whatever that lasts, it shall hit each row alike.
         cores: Where the process and its children run.
         needs: Modules without which the row is left out.
     """
@@ -85,6 +87,7 @@ class Row:
     given: Mapping[str, Any] = field(default_factory=dict)
     ours: bool = False
     warm: bool = True
+    turns: int = 1
     cores: frozenset[int] = CLIENT_CORES
     needs: tuple[str, ...] = ()
 
@@ -178,7 +181,7 @@ def _children() -> float:
 
 
 def measure(rows: Sequence[Row], rounds: int, services: Sequence[int] = ()) -> dict[str, list[Sample]]:
-    """Every row once in each round, in their order; name -> samples.
+    """Every row in each round, in their order; name -> samples, one a round.
 
     Args:
         services: Processes whose CPU time is noted beside each sample.
@@ -190,12 +193,32 @@ def measure(rows: Sequence[Row], rounds: int, services: Sequence[int] = ()) -> d
         for worker in workers.values():
             worker.get_ready()
         for _ in range(rounds):
-            for name, worker in workers.items():
-                before = _used(watched)
-                sample = worker.round()
-                busy = (_used(watched) - before) / sample.wall
-                found[name].append(replace(sample, busy=busy))
+            taken: dict[str, list[Sample]] = {row.name: [] for row in rows}
+            for turn in range(max(row.turns for row in rows)):
+                for row in rows:
+                    if turn < row.turns:
+                        taken[row.name].append(_turn(workers[row.name], watched))
+            for name, turns in taken.items():
+                found[name].append(_added(turns))
     return found
+
+
+def _turn(worker: Worker, watched: Sequence[psutil.Process]) -> Sample:
+    before = _used(watched)
+    sample = worker.round()
+    return replace(sample, busy=(_used(watched) - before) / sample.wall)
+
+
+def _added(turns: Sequence[Sample]) -> Sample:
+    wall = sum(one.wall for one in turns)
+    return replace(
+        turns[-1],
+        units=sum(one.units for one in turns),
+        wall=wall,
+        cpu=sum(one.cpu for one in turns),
+        peak=max(one.peak for one in turns),
+        busy=sum(one.busy * one.wall for one in turns) / wall,
+    )
 
 
 def _used(processes: Sequence[psutil.Process]) -> float:

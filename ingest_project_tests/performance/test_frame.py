@@ -14,6 +14,8 @@ import pytest
 from benchmarks.frame import CLIENT_CORES, Row, RowFailed, Service, measure, service
 from ingest_project_tests.performance.rows import failing, spinning, telling
 
+TURNS = {"twice": 2, "once": 1, "thrice": 3}
+
 
 @pytest.fixture(scope="module")
 def null() -> Iterator[Service]:
@@ -40,6 +42,16 @@ def test_rows_take_turns_in_processes_of_their_own_on_the_clients_core() -> None
     assert processes[0] != processes[1]
     cores = {sample.figures["core"] for samples in found.values() for sample in samples}
     assert cores == CLIENT_CORES
+
+
+def test_the_turns_of_a_round_alternate_with_other_rows_and_are_added_up() -> None:
+    rows = [Row(name=name, make=telling, given={"units": 3}, turns=turns) for name, turns in TURNS.items()]
+    found = measure(rows, 2)
+    assert {name: [3 * turns] * 2 for name, turns in TURNS.items()} == {
+        name: [sample.units for sample in samples] for name, samples in found.items()
+    }
+    last = {name: [sample.figures["at"] for sample in samples] for name, samples in found.items()}
+    assert last["once"][0] < last["twice"][0] < last["thrice"][0] < last["once"][1]
 
 
 def test_cpu_time_counts_the_children_that_ended() -> None:
