@@ -7,9 +7,10 @@ Used in this process and in children that are killed; reads the environment of t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -118,17 +119,32 @@ def execute(launch: Launch, instance: dg.DagsterInstance) -> dg.DagsterRun:
         else:
             checks: set[dg.AssetCheckKey] | None = set() if launch.no_checks else None
             job = whole.get_subset(asset_selection=keys, asset_check_selection=checks)
-        run = instance.create_run_for_job(
-            job_def=job,
-            run_id=launch.run_id,
-            tags={**job.run_tags, **launch.tags},
-            root_run_id=launch.root or None,
-            parent_run_id=launch.root or None,
-            # Given, Dagster would make the subset anew, and with all checks.
-            asset_selection=None if launch.no_checks else keys,
-        )
-        for _ in execute_run_iterator(InMemoryJob(job), run, instance):
-            pass
+        # Given, Dagster would make the subset anew, and with all checks.
+        selection = None if launch.no_checks else keys
+        return run_through(job, instance, launch.run_id, launch.tags, launch.root, selection)
+
+
+def run_through(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    run_id: str,
+    tags: Mapping[str, str],
+    root: str = "",
+    selection: frozenset[dg.AssetKey] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> dg.DagsterRun:
+    """A run of the job under this name, to its end. ``root``: the first attempt that it repeats."""
+    run = instance.create_run_for_job(
+        job_def=job,
+        run_id=run_id,
+        run_config=config,
+        tags={**job.run_tags, **tags},
+        root_run_id=root or None,
+        parent_run_id=root or None,
+        asset_selection=selection,
+    )
+    for _ in execute_run_iterator(InMemoryJob(job), run, instance):
+        pass
     ended = instance.get_run_by_id(run.run_id)
     assert ended is not None
     return ended

@@ -74,6 +74,7 @@ class Launcher:
         kill_when: Callable[[], bool] | None = None,
         root: str = "",
         kept: bool = False,
+        kind: str = "deployed",
         **words: Any,
     ) -> Attempt:
         """One run, to its end or to its death.
@@ -83,7 +84,8 @@ class Launcher:
                 answer is yes.
             root: Run that it repeats.
             kept: On a Dagster instance in the world's home, not on one in memory.
-            words: Other fields of deployed.Launch.
+            kind: The module with what is run: ``deployed`` or ``mirrored``.
+            words: Other fields of its Launch.
         """
         run_id = str(uuid.uuid4())
         folder = world.home.parent / "attempts" / run_id
@@ -92,6 +94,7 @@ class Launcher:
             "variables": world.variables,
             "kill_at": kill_at,
             "kept": kept,
+            "kind": kind,
             "folder": str(folder),
             "launch": {"stages": list(stages), "run_id": run_id, "root": root, **words},
         }

@@ -23,11 +23,13 @@ from ingest_project.core.loading import LoadSettings
 from ingest_project.core.validating import ValidatorSettings
 from ingest_project.io_managers import live
 from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.ledgers.syncs import SyncLedger
 from ingest_project.resources import engine
 from ingest_project.sinks import indexes, tables
 from ingest_project.sinks.dynamodb import DynamoDBSink
 from ingest_project.sinks.opensearch import OpenSearchSink
 from ingest_project.sinks.s3 import BucketObjects
+from ingest_project.sinks.versioned import VersionedSink
 from ingest_project.sources.dumps import DumpSource
 
 Note = Callable[..., dict[str, Any]]
@@ -110,6 +112,9 @@ def make_mortal(journal: Path, kill_at: int) -> Fate:
     fate.call(dg.OutputContext, "log_event")
     fate.request(DynamoDBSink, "write", "to_table", lambda _, batch: {"items": len(batch)})
     fate.request(OpenSearchSink, "write", "to_index", lambda _, batch: {"items": len(batch)})
+    fate.request(VersionedSink, "write", "to_current", lambda _, batch: {"items": len(batch)})
+    for name in ("land", "finish"):
+        fate.call(SyncLedger, name)
     fate.request(tables, "create_table", "create_table")
     fate.request(indexes, "ensure_index", "ensure_index")
     return fate

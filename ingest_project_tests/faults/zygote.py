@@ -26,16 +26,16 @@ def _live(request: dict[str, Any], folder: Path, memory: Any) -> str:
     import dagster as dg
 
     from ingest_project.resources.process import peak_rss, tree_rss
-    from ingest_project_tests.faults.deployed import Launch, execute
     from ingest_project_tests.faults.mortal import make_mortal
 
     os.environ.update(request["variables"])
     Path(os.environ["DAGSTER_HOME"]).mkdir(parents=True, exist_ok=True)
     fate = make_mortal(folder / "journal", request["kill_at"])
+    kind = import_module(f"ingest_project_tests.faults.{request['kind']}")
     words = {**request["launch"], "stages": tuple(request["launch"]["stages"])}
     idle = tree_rss()
     with dg.DagsterInstance.get() if request["kept"] else nullcontext(memory) as instance:
-        result = execute(Launch(**words), instance).status.value
+        result = kind.execute(kind.Launch(**words), instance).status.value
     return f"{result} {fate.steps} {max(0, peak_rss() - idle)}"
 
 
@@ -60,7 +60,7 @@ def _answer(**words: int) -> None:
 
 def main() -> None:
     """Serve until standard input ends."""
-    for name in ("deployed", "mortal"):
+    for name in ("deployed", "mirrored", "mortal"):
         import_module(f"ingest_project_tests.faults.{name}")
     memory = import_module("dagster").DagsterInstance.ephemeral()
     for line in sys.stdin:

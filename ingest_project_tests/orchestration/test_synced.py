@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -15,24 +14,21 @@ import pytest
 from ingest_project.core.paging import instant
 from ingest_project.core.restarting import PAUSE_SECONDS
 from ingest_project.core.syncing import DELETES, DONE, FULL, SINCE
-from ingest_project.entities.wms.spec import spec_of
 from ingest_project.io_managers.cells import cell
-from ingest_project.io_managers.dynamodb import DynamoDBIOManager
 from ingest_project.io_managers.names import asset_key
-from ingest_project.io_managers.opensearch import OpenSearchIOManager
-from ingest_project.io_managers.s3 import S3IOManager
 from ingest_project.orchestration.partitions import grid_partitions
-from ingest_project.orchestration.synced import build_jobs, build_synced_defs
+from ingest_project.orchestration.synced import build_jobs
 from ingest_project.orchestration.visiting import build_sync_sensor
 from ingest_project.testing.wms_running import RunningWms, Simulators
 from ingest_project_tests import readback
 from ingest_project_tests.faults.deployed import ingest_resource, only_our_warnings
+from ingest_project_tests.faults.mirrored import SLOTS, definitions, mirror_spec
 from ingest_project_tests.faults.world import DAY, World, new_world
 from ingest_project_tests.orchestration.desk import operated
 
 pytestmark = [pytest.mark.dagster, pytest.mark.slow]
 
-ROWS, SLOTS = 500, 3
+ROWS = 500
 
 
 class Mirror:
@@ -41,19 +37,11 @@ class Mirror:
     def __init__(self, world: World, instance: dg.DagsterInstance, warehouse: RunningWms) -> None:
         self.world, self.instance, self.warehouse = world, instance, warehouse
         self.target = f"wms-{uuid.uuid4().hex[:8]}"
-        self.spec = replace(spec_of("allocation"), slots=SLOTS, target_of=lambda uri: self.target)
-        self.ingest = ingest = ingest_resource()
+        self.spec = mirror_spec(self.target)
+        self.ingest = ingest_resource()
         self.now = time.time()
-        resources = {
-            "ingest": ingest,
-            "s3_io": S3IOManager(ingest=ingest),
-            "dynamodb_io": DynamoDBIOManager(ingest=ingest),
-            "opensearch_io": OpenSearchIOManager(ingest=ingest),
-        }
         with only_our_warnings():
-            self.defs = dg.Definitions.merge(
-                build_synced_defs(self.spec), dg.Definitions(resources=resources)
-            )
+            self.defs = definitions(self.spec, self.ingest)
             self.sensor = build_sync_sensor(self.spec, build_jobs(self.spec)["sync"], lambda: self.now)
 
     def begin(self, mode: str) -> bool:
