@@ -21,8 +21,9 @@ LATENCY = 0.01
 ONE_PASS, WHOLE = "file to sink", "ingest load"
 WRITER, TYPED, LIMIT = "boto3 batch_writer", "boto3 client, typed items", "limit: bodies built"
 CONNECTIONS = 64
-TURNS = 5
-"""Of a round where the service answers at once, so that each row computes all the time."""
+TURNS = 3
+"""Of a round where the service answers at once, so that each row computes all the time. To open connections
+and learn a shape takes each turn some 10 to 60 ms of its half second."""
 LIMIT_BODIES = 20_000
 """Items of the limit's bodies, which are held in memory and sent again and again."""
 
@@ -40,7 +41,7 @@ EXPORT_NOTE = (
 @contextmanager
 def prepare(size: str, export: bool, delay: float, scale: Scale, folder: Path) -> Iterator[Stage]:
     turns = scale.of(1, 1 if delay else TURNS)
-    items, few = scale.of(20_000, 100_000 // turns), scale.of(1_000, 2_500 // turns)
+    items, few = scale.of(20_000, 100_000 if delay else 60_000), scale.of(1_000, 2_500 if delay else 1_000)
     form = export_line if export else plain_line
     path = write_lines(folder / "null.jsonl", SIZES[size], form, items)
     with service("benchmarks.null_service", "--delay", str(delay)) as server:
