@@ -65,6 +65,8 @@ def _print_json(entity: str, fields: Sequence[KnownField], history: Sequence[Fie
 
 
 def _print(entity: str, fields: Sequence[KnownField], history: Sequence[FieldEvent]) -> None:
+    from ingest_project.core.fields import REPLAY, choices
+
     click.echo(f"{entity}: {len(fields)} fields")
     for field in fields:
         more = [("aside", field.aside), ("refused", field.refused), ("WAITS", field.asked)]
@@ -77,9 +79,7 @@ def _print(entity: str, fields: Sequence[KnownField], history: Sequence[FieldEve
         click.echo(f"  {moment}  {event.event:<9} {event.name}: {', '.join(event.kinds)}  {event.detail}")
     waiting = [field.name for field in fields if field.asked]
     if waiting:
-        name = waiting[0]
         click.echo(f"{len(waiting)} changed types wait; rows with them are refused until you say one of")
-        click.echo(f"  ingest schema {entity} --accept {name}    the field has the new type from now on")
-        click.echo(f"  ingest schema {entity} --aside {name}     such values are kept in {name}__aside")
-        click.echo(f"  ingest schema {entity} --refuse {name}    such rows stay refused")
-        click.echo("then send what was refused once more: ingest rejections replay --reason 'changed type'")
+        for command, meaning in choices(entity, waiting[0]).items():
+            click.echo(f"  {command:<{len(entity) + len(waiting[0]) + 25}}  {meaning}")
+        click.echo(f"then send what was refused once more: {REPLAY}")

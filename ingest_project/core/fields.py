@@ -15,6 +15,9 @@ ACCEPT, ASIDE, REFUSE = CHOICES = ("accept", "aside", "refuse")
 """What a person can decide of a kind that a field did not have before: from now on the field has it; its
 values are kept beside the field; records with it stay refused."""
 
+REPLAY = "ingest rejections replay --reason 'changed type'"
+"""Sends what was refused once more."""
+
 DESCRIBED, EXTENDED, ASKED = "described", "extended", "asked"
 """What else happens to a field: it was there from the beginning, it came later, it was met with a kind that
 nobody decided on."""
@@ -166,3 +169,13 @@ def known_or_raise(fields: Mapping[str, KnownField], entity: str, name: str) -> 
 
 def _without(kinds: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
     return tuple(kind for kind in kinds if kind not in set(others))
+
+
+def choices(entity: str, name: str) -> Mapping[str, str]:
+    """Command -> what it means, for a field whose changed type waits for a person."""
+    meanings = {
+        ACCEPT: "the field has the new type from now on",
+        ASIDE: f"such values are kept in {name}__aside",
+        REFUSE: "such rows stay refused",
+    }
+    return {f"ingest schema {entity} --{choice} {name}": meaning for choice, meaning in meanings.items()}

@@ -10,7 +10,7 @@ import dagster as dg
 
 from ingest_project.core.entity import EntitySpec
 from ingest_project.core.errors import TargetMissing
-from ingest_project.core.fields import EXTENDED, FieldEvent, KnownField
+from ingest_project.core.fields import EXTENDED, REPLAY, FieldEvent, KnownField, choices
 from ingest_project.entities.wms.freshness import LIMITS, age_of
 from ingest_project.entities.wms.judging import Findings, judge_orders, judge_quantities, orders_of
 from ingest_project.entities.wms.spec import table_of
@@ -62,10 +62,18 @@ def judged(
             passed=not found.wrong,
             severity=dg.AssetCheckSeverity.WARN,
             description="; ".join(found.named[:5]) or None,
-            metadata={"looked_at": found.looked_at, "wrong": found.wrong, "first": found.named},
+            metadata={
+                "looked_at": found.looked_at,
+                "wrong": found.wrong,
+                **({"first": dg.MetadataValue.md(_listed(found.named))} if found.named else {}),
+            },
         )
 
     return check
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
 
 
 def quantities(ingest: IngestResource, blocks: Iterable[Sequence[bytes]]) -> Findings:
@@ -102,7 +110,8 @@ def field_result(
     entity: str, known: Iterable[KnownField], history: Sequence[FieldEvent], now: float
 ) -> dg.AssetCheckResult:
     """Changed types that wait for a person fail, new fields warn."""
-    waiting = [f"{one.name}: {', '.join(one.asked)}, was {one.kinds[0]}" for one in known if one.asked]
+    asked = [one for one in known if one.asked]
+    waiting = [f"{one.name}: {', '.join(one.asked)}, was {one.kinds[0]}" for one in asked]
     new = [event.name for event in history if event.event == EXTENDED and now - event.at < NEWS_SECONDS]
     told = [f"changed type of {what}: `ingest schema {entity}` decides" for what in waiting]
     told += [f"new field {name}" for name in new]
@@ -111,11 +120,24 @@ def field_result(
         severity=dg.AssetCheckSeverity.ERROR if waiting else dg.AssetCheckSeverity.WARN,
         description="; ".join(told[:5]) or None,
         metadata={
-            "waiting": waiting,
-            "new": new,
-            "history": dg.MetadataValue.md("\n".join(f"- {_told(event)}" for event in history[-MOST_TOLD:])),
+            "waiting": len(waiting),
+            "new": len(new),
+            **({"choices": _choices(entity, asked)} if asked else {}),
+            "history": dg.MetadataValue.md(_listed([*map(_told, history[-MOST_TOLD:])])),
         },
     )
+
+
+def _choices(entity: str, asked: Sequence[KnownField]) -> dg.MetadataValue:
+    """What a person can say of each changed type."""
+    lines = [
+        f"| {one.name} | {one.kinds[0]} | {', '.join(one.asked)} | `{command}` | {meaning} |"
+        for one in asked[:MOST_TOLD]
+        for command, meaning in choices(entity, one.name).items()
+    ]
+    head = ["| field | was | comes as | say | and then |", "|---|---|---|---|---|"]
+    behind = f"\nAfterwards `{REPLAY}` sends what was refused once more."
+    return dg.MetadataValue.md("\n".join([*head, *lines, behind]))
 
 
 def _told(event: FieldEvent) -> str:

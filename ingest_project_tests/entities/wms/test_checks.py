@@ -56,6 +56,11 @@ def test_a_changed_type_fails_and_a_new_field_warns_for_a_week() -> None:
         "changed type of zip: integer, was text: `ingest schema wms.x` decides; new field lot"
         == failed.description
     )
+    assert (1, 1) == (failed.metadata["waiting"].value, failed.metadata["new"].value)
+    told = str(failed.metadata["choices"].value)
+    for choice in ("accept", "aside", "refuse"):
+        assert f"| zip | text | integer | `ingest schema wms.x --{choice} zip` |" in told
+    assert "choices" not in warned.metadata
 
 
 @pytest.mark.parametrize(
