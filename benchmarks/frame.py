@@ -76,8 +76,8 @@ class Row:
         make: Called with ``given`` in the row's own process; what it does is not measured.
         ours: Not a peer.
         warm: Do the work once before the first round.
-        turns: Of the work in one round, taken in turn with the other rows' and added up. For seconds at a time
-            a core is up to 1.7 times slower, while other things run: that shall hit each row alike.
+        turns: Of the work in one round, taken in turn with the other rows' and added up. For seconds
+            at a time a core is up to 1.7 times slower, while other things run: that shall hit each row alike.
         cores: Where the process and its children run.
         needs: Modules without which the row is left out.
     """
