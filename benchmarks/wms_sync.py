@@ -2,6 +2,7 @@
 
 It is gone on with; the simulated API counts what is asked. Then a part of the rows is delivered, stage by
 stage, to services that keep nothing. Prints a table beside the brief's 500 to 1,000 rows a second.
+With ``--whole`` all rows go through all stages in one process, undisturbed.
 """
 
 from __future__ import annotations
@@ -166,6 +167,19 @@ def read(entity: str, settings: Settings, api: Service, kill: float) -> str:
     )
 
 
+def whole(entity: str, rows: int) -> str:
+    """``ingest sync`` from the first page to the last document; what it took."""
+    ingest, begun = Path(sys.executable).with_name("ingest"), time.perf_counter()
+    process = subprocess.Popen([str(ingest), "sync", f"wms.{entity}", "--full"], stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"ingest sync ended with {process.returncode}")
+    seconds, cpu = time.perf_counter() - begun, used.ru_utime + used.ru_stime
+    took = f"{rows / seconds:,.0f} rows/s, {cpu / rows * 1e6:,.0f} us of CPU a row"
+    return f"{rows:,} rows through all stages: {took}, {used.ru_maxrss * 1024 / MB:,.0f} MB at the peak"
+
+
 def deliver(entity: str, variables: Mapping[str, str], rows: int) -> list[Delivered]:
     """Each stage of the first chunks of what has landed, in this process."""
     with environment(variables):
@@ -211,6 +225,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--kill", type=float, default=0.5, help="share of the rows at which it is killed")
     parser.add_argument("--deliver", type=int, default=100_000, help="rows that go through all stages")
+    parser.add_argument("--whole", action="store_true", help="all rows through all stages, in one process")
     given = parser.parse_args()
     options = ("--rows", f"{given.entity}={given.rows}", "--user", "demo", "--password", "demo")
     keys = ("--key", "id:N", "--table", f"wms-{given.entity}-history=id:N,version:N")
@@ -222,6 +237,9 @@ def main() -> None:
     ):
         variables = variables_of(api, tables, index, Path(home))
         with environment(variables):
+            if given.whole:
+                print(whole(given.entity, given.rows))
+                return
             print(read(given.entity, load_settings(), api, given.kill), flush=True)
         # In a process of its own, whose memory is not that of the planning.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
