@@ -60,21 +60,29 @@ class Document:
         bucket: Where it belongs.
         fields: What its source tells of it, as texts; a change of one makes the document new to the stages
             that read it.
+        group: Whom it is of, to count by: the territory.
         marks: Stage -> its mark, of the stages that were asked for and have one.
     """
 
     id: str
     bucket: Bucket
     fields: Mapping[str, str]
+    group: str = ""
     marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The stage is through with a document."""
+    """The stage is through with a document.
+
+    Attributes:
+        output, facts: Of its mark.
+        seconds: What this one took, where the stage knows; otherwise the documents of a call share its time.
+    """
 
     output: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +92,12 @@ class Parked:
     Attributes:
         cause: A word or two to count by: ``unsupported type``, ``empty file``, ``no segmenter``.
         detail: What a person needs to mend it: the file, the place, the reason.
+        kind: What sort of document it is, as far as that is known, to count by: ``html``, ``zip``.
     """
 
     cause: str
     detail: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +125,7 @@ class Stage(Protocol):
 
     @property
     def state(self) -> str:
-        """One of STATES: what a document is doing meanwhile."""
+        """One of STATES: what a document is doing meanwhile; COMPLETED: a document is when it is through."""
         ...
 
     @property
