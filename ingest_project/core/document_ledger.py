@@ -114,7 +114,7 @@ class DocumentLedger(Protocol):
             unknown, and each may be called again.
     """
 
-    def enroll(self, documents: Sequence[Document]) -> Enrolled:
+    def enroll(self, listed: Sequence[Document]) -> Enrolled:
         """Take in what a source listed (some hundred at a time, each id once). One with other fields, group
         or bucket than before is pending again; its marks stay: their fingerprints decide what runs."""
         ...
@@ -150,8 +150,8 @@ class DocumentLedger(Protocol):
     def settle(self, ended: Sequence[Settlement]) -> Sequence[str]:
         """Store the outcomes of claims on one stage: all of those still held, together.
 
-        Done sets the mark, Parked takes it away, Delayed leaves it; Parked fails the document. Settling again
-        what this very claim has settled changes nothing.
+        Done sets the mark, Parked takes it away, Delayed leaves it. Settling again what this very claim has
+        settled changes nothing.
 
         Returns:
             Ids of those that were lost: taken by another owner, or the lease was over.
@@ -202,7 +202,7 @@ class DocumentAccounts(Protocol):
         """(id, stage, reason) of what did not work out the last time."""
         ...
 
-    def find(self, collection: str, id: str, stages: Sequence[str]) -> Standing | None:
+    def find(self, collection: str, id: str, stage_names: Sequence[str]) -> Standing | None:
         """One document with the marks of these stages; as the first of them finds it."""
         ...
 
@@ -231,7 +231,7 @@ class Extractions(Protocol):
         """Content -> its extraction by this extractor, of those that are known."""
         ...
 
-    def keep(self, extractions: Sequence[Extraction]) -> None:
+    def keep(self, made: Sequence[Extraction]) -> None:
         """Remember them; one that is known is replaced."""
         ...
 

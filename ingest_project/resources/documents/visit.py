@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from ingest_project.core.document_ledger import DocumentClaim, Settlement, Standing
-from ingest_project.core.documents import COMPLETED, FAILED, PENDING, Bucket, Delayed, Done, Outcome, Stage
+from ingest_project.core.documents import (
+    COMPLETED,
+    FAILED,
+    PENDING,
+    Bucket,
+    Delayed,
+    Done,
+    Outcome,
+    Parked,
+    Stage,
+)
 from ingest_project.core.errors import CountLost, IngestError, TransientFailure
 from ingest_project.core.staging import DUE, PARKED, UNCHANGED, StageReport, StageTally, judge
 from ingest_project.resources.documents.hands import Hands
@@ -124,6 +134,12 @@ class Visit:
         """State of a document that this stage is through with; empty when it is not the last one."""
         return COMPLETED if self._stage.state == COMPLETED else ""
 
+    def _after(self, outcome: Outcome) -> str:
+        """State of a document behind an outcome; empty: as it is."""
+        if isinstance(outcome, Done):
+            return self._through
+        return FAILED if isinstance(outcome, Parked) else PENDING
+
     async def _begin(self, batch: list[_Due]) -> None:
         """Start a batch as soon as there is room for it."""
         weight = sum(one.weight for one in batch)
@@ -167,7 +183,7 @@ class Visit:
                 claim=claim,
                 fingerprint=wanted[claim.document.id],
                 outcome=outcome,
-                state=self._through if isinstance(outcome, Done) else PENDING,
+                state=self._after(outcome),
             )
             for claim, outcome in zip(claims, outcomes, strict=True)
         ]
