@@ -13,7 +13,8 @@ from ingest_project.core.errors import PermanentFailure
 
 PDF, DOC, DOCX, ODT, RTF, HTML, TXT = "pdf", "doc", "docx", "odt", "rtf", "html", "txt"
 JPEG, PNG, TIFF, ZIP, GZIP, OLE = "jpeg", "png", "tiff", "zip", "gzip", "ole"
-EMPTY, UNKNOWN = "empty", "unknown"
+LOCKED, EMPTY, UNKNOWN = "locked", "empty", "unknown"
+"""``locked``: an office document behind a password."""
 
 MEDIA: Mapping[str, str] = {
     PDF: "application/pdf",

@@ -122,7 +122,10 @@ def _decodes(data: bytes, encoding: str, *, whole: bool) -> bool:
 
 def _ole(view: View, head: bytes) -> str:
     """A Word document has the stream WordDocument in the root of its directory."""
-    return kinds.DOC if "WordDocument" in _root_entries(_ole_directory(view, head)) else kinds.OLE
+    names = _root_entries(_ole_directory(view, head))
+    if "EncryptedPackage" in names:
+        return kinds.LOCKED
+    return kinds.DOC if "WordDocument" in names else kinds.OLE
 
 
 def _ole_directory(view: View, head: bytes) -> bytes:

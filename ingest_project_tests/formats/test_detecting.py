@@ -126,6 +126,11 @@ def test_a_word_file_is_told_by_the_streams_below_its_root_wherever_they_lie(gap
     assert "doc" == kind_of(found)
 
 
+def test_an_office_document_behind_a_password_is_told_apart() -> None:
+    locked = ole(entry("Root Entry", ROOT, child=1), entry("EncryptedPackage", STREAM))
+    assert "locked" == kind_of(locked)
+
+
 def test_a_sheet_with_a_word_document_in_it_is_no_word_document() -> None:
     sheet = ole(
         entry("Root Entry", ROOT, child=1),
@@ -152,5 +157,5 @@ def test_a_character_cut_by_the_end_of_the_head_makes_no_other_encoding() -> Non
 @given(st.binary(max_size=700), st.sampled_from(["", "pdf", "doc", "docx", "odt"]))
 def test_every_file_is_of_some_kind(data: bytes, name: str) -> None:
     start = (REAL / f"fake_gazette.{name}").read_bytes()[:600] if name else b""
-    known = {*kinds.MEDIA, kinds.ZIP, kinds.GZIP, kinds.OLE, kinds.EMPTY, kinds.UNKNOWN}
+    known = {*kinds.MEDIA, kinds.ZIP, kinds.GZIP, kinds.OLE, kinds.LOCKED, kinds.EMPTY, kinds.UNKNOWN}
     assert kind_of(start + data) in known
