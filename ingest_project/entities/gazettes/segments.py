@@ -16,7 +16,7 @@ from ingest_project.sinks.texts import TextStore
 STAGE, TEXTS = "segments", "texts"
 NO_SEGMENTER, TEXT_MISSING = "no segmenter", "text missing"
 SEGMENTS, TOWNS, UNKNOWN = "segments", "towns", "unknown"
-"""Facts of an association's gazette: its segments, those of them that are towns', names that no town has."""
+"""Facts of an association's gazette: its segments, how many are towns', names that no town has."""
 
 _VERSION = "1"
 _MOST_NAMES = 10
@@ -27,8 +27,8 @@ _WEIGHT = 5
 class Segmenting:
     """A core.documents.Stage.
 
-    A gazette that is not cut leaves the mark of its text. Of one that is, the ledger keeps the segments: texts
-    of towns, and what belongs to none of them as the association's own.
+    A gazette that is not cut leaves the mark of its text. Of one that is, the ledger keeps the segments:
+    texts of towns, and what belongs to none of them as the association's own.
 
     Args:
         store: Where texts are, and segments are put: ``{town}/{date}/{md5}.txt``.
