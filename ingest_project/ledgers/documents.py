@@ -32,6 +32,7 @@ from ingest_project.ledgers.document_statements import (
     restate,
     stage_rows,
 )
+from ingest_project.ledgers.vectors import LedgerVectors
 
 TOLD = ("month", "number", "group", "fields")
 """Columns that the source tells."""
@@ -48,12 +49,16 @@ class SqlDocumentLedger(SqlDocumentAccounts):
     Attributes:
         extractions: Texts that need not be extracted again.
         segments: Documents that fall into parts.
+        vectors: Vectors of texts.
+        vectors: Vectors of texts, by model.
     """
 
     def __init__(self, url: str | Path, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(Database(url), clock)
         self.extractions = SqlExtractions(self._db, clock=clock)
         self.segments = SqlSegments(self._db)
+        self.vectors = LedgerVectors(self._db)
+        self.vectors = LedgerVectors(self._db)
 
     def __repr__(self) -> str:
         return f"SqlDocumentLedger({self._db.url.render_as_string()!r})"
