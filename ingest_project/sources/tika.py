@@ -25,6 +25,8 @@ STREAM_FROM = 10 << 20
 MOST_TEXT = 128 << 20
 _REVISION = "1"
 _PIECE = 1 << 20
+_PDF_END = 4 << 10
+"""Bytes in which a PDF's end mark stands; readers allow a kilobyte behind it."""
 
 
 class TikaExtractor:
@@ -69,6 +71,8 @@ class TikaExtractor:
         """
         if not self._known:
             await self._meet()
+        if kind == PDF and await asyncio.to_thread(_cut_off, file):
+            raise Unreadable(BROKEN, "cut off: the PDF has no end")
         body = await asyncio.to_thread(file.read_bytes) if self._small(file) else file
         try:
             answer = await self._client.call(
@@ -117,6 +121,13 @@ def _refusal(file: Path, kind: str, answer: Answer) -> PermanentFailure:
     if kind == PDF and _encrypted(file):
         return Unreadable(PASSWORD, said)
     return Unreadable(BROKEN, said)
+
+
+def _cut_off(file: Path) -> bool:
+    """Tika makes do with the pages that are left, and says nothing of the others."""
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - _PDF_END))
+        return b"%%EOF" not in stream.read()
 
 
 def _encrypted(file: Path) -> bool:
