@@ -6,6 +6,7 @@ Knows no table. psycopg is imported when a connection is first wanted: who reads
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ Row = Mapping[str, Any]
 _LOGIN, _NO_DATABASE = "28", "3D000"
 _NO_TABLE, _NO_COLUMN, _NO_SCHEMA, _NO_RIGHT = "42P01", "42703", "3F000", "42501"
 _READ_ONLY = "25006"
+
+# A refused connection comes without a code.
+_WHO = re.compile(r'FATAL: .*(role ".*" does not exist|password authentication failed|no pg_hba.conf entry)')
+_WHERE = re.compile(r'FATAL: .*database ".*" does not exist')
 
 CONNECT_SECONDS = 10
 
@@ -100,12 +105,17 @@ def keyset(
 
 def _open(url: str, size: int, most: int) -> ConnectionPool[Connection[dict[str, Any]]]:
     import psycopg
+    from psycopg.conninfo import conninfo_to_dict
     from psycopg.rows import dict_row
     from psycopg_pool import ConnectionPool
 
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # Its own message holds the URL, and that a password.
+        raise ConfigurationError("PostgreSQL: the URL of the database is none") from None
     named: dict[str, Any] = {
         "application_name": "ingest",
-        "options": "-c timezone=UTC",
         "connect_timeout": CONNECT_SECONDS,
     }
     # A pool tries again in silence until the wait is over: the first connection tells what is wrong at once.
@@ -115,11 +125,17 @@ def _open(url: str, size: int, most: int) -> ConnectionPool[Connection[dict[str,
         min_size=size,
         max_size=most,
         kwargs={"row_factory": dict_row, **named},
+        configure=_in_utc,
         check=ConnectionPool.check_connection,
         open=False,
     )
     pool.open()
     return pool
+
+
+def _in_utc(connection: Connection[dict[str, Any]]) -> None:
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.commit()
 
 
 @contextmanager
@@ -139,11 +155,11 @@ def _meaning(error: Any) -> IngestError | Exception:
     import psycopg
 
     state, text = error.sqlstate or "", f"PostgreSQL: {str(error).strip()}"
-    if state.startswith(_LOGIN) or ("password" in str(error) and isinstance(error, psycopg.OperationalError)):
+    if state.startswith(_LOGIN) or (not state and _WHO.search(text)):
         return AccessRefused(text, status=401)
     if state in (_NO_RIGHT, _READ_ONLY):
         return AccessRefused(text, status=403)
-    if state in (_NO_DATABASE, _NO_TABLE, _NO_SCHEMA, _NO_COLUMN):
+    if state in (_NO_DATABASE, _NO_TABLE, _NO_SCHEMA, _NO_COLUMN) or (not state and _WHERE.search(text)):
         return TargetMissing(text)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return TransientFailure(text)
