@@ -23,6 +23,7 @@ LEVEL = 3
 _GZIP = b"\x1f\x8b"
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
 _DAMAGE = (_ISAL_ERROR, EOFError, OSError)
+_inflate = cast("Callable[[bytes], bytes]", igzip.decompress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ class TextStore:
         if data is None:
             return None
         try:
-            return (igzip.decompress(data) if data.startswith(_GZIP) else data).decode()
+            return (_inflate(data) if data.startswith(_GZIP) else data).decode()
         except (*_DAMAGE, UnicodeDecodeError) as error:
             raise BadInput(uri=self.uri(key), offset=0, expected="UTF-8, plain or gzip") from error
 
