@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from random import Random
 
 from ingest_project.testing import document_files
@@ -152,8 +152,8 @@ class GazetteFile:
         return digest.hexdigest()
 
     def row(self, checksum: str) -> dict[str, object]:
-        """The row of the table of gazettes; ``source_text`` is left to its default."""
-        scraped = datetime.combine(self.date, time(6), UTC) + timedelta(days=1, seconds=self.number % 3600)
+        """The row of the table of gazettes, times in UTC; ``source_text`` is left to its default."""
+        scraped = datetime.combine(self.date, time(6)) + timedelta(days=1, seconds=self.number % 3600)
         return {
             "id": self.id,
             "date": self.date,

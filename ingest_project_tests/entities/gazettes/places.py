@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ingest_project.core.document_ledger import Segment, Segmentation
 from ingest_project.core.documents import Bucket, Document, Mark
@@ -45,6 +45,34 @@ def listed(made: GazetteFile, text: StoredText) -> Document:
             )
         },
     )
+
+
+class HeldObjects:
+    """sinks.objects.Objects in memory."""
+
+    name = "held://texts"
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def put(self, key: str, data: bytes) -> None:
+        self.kept[key] = data
+
+    def create(self, key: str, data: bytes) -> bool:
+        return self.kept.setdefault(key, data) is data
+
+    def get(self, key: str) -> bytes | None:
+        return self.kept.get(key)
+
+    def piece(self, key: str, start: int, end: int, version: str) -> tuple[bytes, str]:
+        return self.kept[key][start:end], "1"
+
+    def children(self, prefix: str) -> Iterator[str]:
+        below = (key.removeprefix(prefix) for key in self.kept if key.startswith(prefix))
+        yield from sorted({key.partition("/")[0] for key in below})
+
+    def remove(self, prefix: str, first: str) -> None:
+        self.kept = {key: data for key, data in self.kept.items() if not key.startswith(prefix)}
 
 
 class KeptSegments:

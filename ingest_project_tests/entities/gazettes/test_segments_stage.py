@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import md5
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +13,10 @@ from ingest_project.entities.gazettes import segmenters
 from ingest_project.entities.gazettes.segmenters import registered
 from ingest_project.entities.gazettes.segments import STAGE, Segmenting
 from ingest_project.entities.gazettes.towns import Towns
-from ingest_project.sinks.objects import FolderObjects
 from ingest_project.sinks.texts import TextStore
 from ingest_project.testing.gazette_files import ASSOCIATION, UNSERVED, GazetteFile, Gazettes
 from ingest_project_tests.entities.gazettes import invented
-from ingest_project_tests.entities.gazettes.places import KeptSegments, known_towns, listed
+from ingest_project_tests.entities.gazettes.places import HeldObjects, KeptSegments, known_towns, listed
 
 MADE = Gazettes(count=200)
 
@@ -28,10 +26,11 @@ def of_kind(kind: str) -> Iterator[GazetteFile]:
 
 
 class Desk:
-    """A stage over a folder, and how often it asked for the towns."""
+    """A stage over a store, and how often it asked for the towns."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store, self.kept, self.asked = TextStore(FolderObjects(folder)), KeptSegments(), 0
+    def __init__(self) -> None:
+        self.objects, self.kept, self.asked = HeldObjects(), KeptSegments(), 0
+        self.store = TextStore(self.objects)
         self.stage = Segmenting(self.store, self.kept, self.towns, registered(segmenters))
 
     def towns(self) -> Towns:
@@ -44,8 +43,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def desk() -> Desk:
+    return Desk()
 
 
 async def test_a_towns_own_gazette_passes_through_with_its_text(desk: Desk) -> None:
@@ -102,7 +101,7 @@ async def test_an_association_without_a_segmenter_is_parked_and_harms_no_other(d
 
 async def test_a_text_that_is_gone_is_parked(desk: Desk) -> None:
     document = desk.document(next(of_kind(ASSOCIATION)))
-    Path(document.marks["texts"].facts["uri"].removeprefix("file://")).unlink()
+    desk.objects.kept.clear()
     (outcome,) = await desk.stage.run([document])
     assert isinstance(outcome, Parked)
     assert outcome.cause == "text missing"
