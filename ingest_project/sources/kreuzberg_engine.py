@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ingest_project.core.errors import ConfigurationError
-from ingest_project.core.extracting import BROKEN, PASSWORD, Unreadable
+from ingest_project.core.extracting import BROKEN, MEDIA, PASSWORD, PDF, Unreadable
 from ingest_project.sources.extract_workers import Engine
 
 _REVISION = "1"
@@ -35,7 +35,8 @@ def kreuzberg() -> Engine:
 
 def opened() -> Any:
     """In a worker: (path, media type) -> text. Nothing is left out, and lines stay lines: headers of pages
-    tell where a part begins."""
+    tell where a part begins. Of a PDF the pages are taken: in the text as a whole, what looks like a table
+    stands twice."""
     import kreuzberg as library
 
     config = library.ExtractionConfig(
@@ -45,16 +46,20 @@ def opened() -> Any:
         content_filter=library.ContentFilterConfig(
             include_headers=True, include_footers=True, include_watermarks=True, strip_repeating_text=False
         ),
+        pages=library.PageConfig(extract_pages=True),
         output_format="plain",
     )
 
     def extract(path: str, media: str) -> str:
         try:
-            text: str = library.extract_file_sync(path, media, config=config).content
+            found = library.extract_file_sync(path, media, config=config)
         except library.KreuzbergError as error:
             words = str(error)
             locked = any(word in words.lower() for word in _LOCKED)
             raise Unreadable(PASSWORD if locked else BROKEN, words[:500]) from error
+        if media == MEDIA[PDF] and found.pages:
+            return "\n\n".join(page["content"] for page in found.pages)
+        text: str = found.content
         return text
 
     return extract
