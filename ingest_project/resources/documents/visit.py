@@ -157,8 +157,9 @@ class Visit:
     async def _some(self) -> None:
         """Until a batch ends; raises what stops the stage."""
         done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        errors = [error for task in done if (error := task.exception()) is not None]
+        if errors:
+            raise errors[0]
 
     async def _end(self, keeper: asyncio.Task[None]) -> None:
         """Nothing is left running or held: what was not settled may be taken by others at once."""
