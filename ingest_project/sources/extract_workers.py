@@ -49,15 +49,16 @@ class WorkerLimits:
     """What one file may take, and what a worker may.
 
     Attributes:
-        memory: Bytes of data of a worker (RLIMIT_DATA), the engine's own included. A worker that is well but
-            holds more than half of it between two files is replaced.
+        memory: Bytes of data of a worker (RLIMIT_DATA), the engine's own included: some 30 MiB, and
+            kreuzberg reads a file whole. A worker that is well but holds more than half of it between two
+            files is replaced.
         cpu: Seconds of CPU a file.
         wall: Seconds by the clock a file; only against what hangs, so it leaves room for a busy machine.
         text: Bytes of text in UTF-8.
         documents: After so many a worker is replaced.
     """
 
-    memory: int = 768 << 20
+    memory: int = 1 << 30
     cpu: int = 120
     wall: float = 900.0
     text: int = 128 << 20

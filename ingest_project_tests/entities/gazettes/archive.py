@@ -113,17 +113,13 @@ class Archive:
 
         return asyncio.run(look())
 
-    def run(self, **settings: int) -> StageReport:
+    async def run(self, **settings: int) -> StageReport:
         """Both stages over all documents; the report of the second. Settings are those of ``Texts``."""
-
-        async def both() -> StageReport:
-            runner = StageRunner(self.ledger, owner="test")
-            async with self.transfers() as transfers:
-                stages: list[Stage] = [self.downloaded(transfers), self.read(transfers, **settings)]
-                *_, last = [await runner.run(stage, BUCKET) for stage in stages]
-            return last
-
-        return asyncio.run(both())
+        runner = StageRunner(self.ledger, owner="test")
+        async with self.transfers() as transfers:
+            stages: list[Stage] = [self.downloaded(transfers), self.read(transfers, **settings)]
+            *_, last = [await runner.run(stage, BUCKET) for stage in stages]
+        return last
 
     def mark(self, document: Document, stage: str = "texts") -> Mark:
         """What a stage left of a document."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from ingest_project.core.documents import Delayed, Done, Outcome, Parked
 from ingest_project.core.errors import TargetMissing
 from ingest_project.entities.gazettes.downloaded import Downloaded
 from ingest_project.sinks.s3 import BucketObjects
+from ingest_project.testing.document_files import noise
 from ingest_project_tests.entities.gazettes.archive import Archive
 from ingest_project_tests.entities.gazettes.hostile import real, swollen_docx
 
@@ -78,6 +80,19 @@ def test_a_store_that_does_not_answer_is_asked_again_and_then_left_to_the_next_r
     assert 2 == len(archive.slept)
     archive.files.failures = 3
     assert Delayed(reason="the store does not answer") == archive.looked_at(document)
+
+
+def test_no_more_than_two_pieces_of_a_large_file_are_held(archive: Archive) -> None:
+    document = archive.add(b"".join(noise(12 << 20, "large")))
+    tracemalloc.start()
+    try:
+        outcome = archive.looked_at(document, piece=1 << 20)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(outcome, Done)
+    assert str(12 << 20) == outcome.facts["bytes"]
+    assert most < 4 << 20
 
 
 async def test_the_fingerprint_is_of_the_file_alone(archive: Archive) -> None:

@@ -34,9 +34,11 @@ from ingest_project.sources.kreuzberg_engine import kreuzberg
 from ingest_project.sources.plain_text import PlainText
 from ingest_project.sources.tika import HEALTH, TikaExtractor
 from ingest_project.testing import document_files
+from ingest_project.testing.gazette_files import KINDS, Gazettes
 from ingest_project.testing.running import RunningServer
 from ingest_project.wire.guarded import CallLimits, GuardedClient
 from ingest_project.wire.http import Endpoint
+from ingest_project_tests.entities.gazettes.archive import Archive
 from ingest_project_tests.entities.gazettes.hostile import REAL, locked_pdf, real, swollen_docx
 
 WORDS = real("txt").decode().split()
@@ -78,6 +80,13 @@ def rtf(lines: Sequence[str]) -> bytes:
     return re.sub(
         r"&#(\d+);", lambda found: f"\\'{int(found[1]):02x}", f"{{\\rtf1\\ansi {escaped}}}"
     ).encode()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    made = Archive(tmp_path)
+    yield made
+    made.ledger.close()
 
 
 async def refusal(extractor: Extractor, file: Path, kind: str) -> str:
@@ -196,3 +205,34 @@ async def test_a_text_file_that_is_too_long_is_refused_unread(tmp_path: Path) ->
     file = tmp_path / "gazette.txt"
     file.write_text("0123456789")
     assert TOO_LONG == await refusal(PlainText(most=9), file, TXT)
+
+
+async def test_of_gazettes_of_all_kinds_each_text_is_the_truth_and_each_refusal_is_told(
+    extractor: Extractor, archive: Archive
+) -> None:
+    made = Gazettes(count=len(KINDS) * 2, mix=dict.fromkeys(KINDS, 1))
+    archive.handlers = {**dict.fromkeys((PDF, DOC, DOCX, ODT, RTF), extractor), TXT: PlainText()}
+    rows = {gazette.number: gazette.row(gazette.checksum()) for gazette in made}
+    documents = {
+        gazette.number: archive.add(
+            None if gazette.kind == "missing" else gazette.content(),
+            path=gazette.path,
+            checksum=str(rows[gazette.number]["file_checksum"]),
+        )
+        for gazette in made
+    }
+    await archive.run()
+    early = {
+        documents[gazette.number].id: (gazette.stage, gazette.cause)
+        for gazette in made
+        if gazette.stage in ("downloaded", "texts")
+    }
+    parked = archive.parked()
+    assert early == {id: (stage, cause) for id, (stage, cause, _) in parked.items()}
+    wrong = [
+        (gazette.kind, gazette.number)
+        for gazette in made
+        if (document := documents[gazette.number]).id not in parked
+        and gazette.words.split() != archive.text_of(document).split()
+    ]
+    assert [] == wrong

@@ -27,9 +27,9 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
     made.ledger.close()
 
 
-def test_a_text_lies_beside_the_key_of_its_file_and_its_mark_tells_of_it(archive: Archive) -> None:
+async def test_a_text_lies_beside_the_key_of_its_file_and_its_mark_tells_of_it(archive: Archive) -> None:
     document = archive.add("Diário".encode(), path="2700000/2026-01-05/ab12.pdf")
-    report = archive.run()
+    report = await archive.run()
     mark = archive.mark(document)
     assert (1, "Diário") == (report.done, archive.text_of(document))
     assert f"{archive.texts.name}/2700000/2026-01-05/ab12.txt" == mark.facts["uri"]
@@ -39,56 +39,56 @@ def test_a_text_lies_beside_the_key_of_its_file_and_its_mark_tells_of_it(archive
     assert hashlib.sha256("Diário".encode()).hexdigest() == mark.output
 
 
-def test_a_second_run_extracts_nothing_and_reads_no_file(archive: Archive) -> None:
+async def test_a_second_run_extracts_nothing_and_reads_no_file(archive: Archive) -> None:
     for number in range(5):
         archive.add(b"text %d" % number)
-    archive.run()
+    await archive.run()
     calls, reads = len(archive.reader.calls), archive.files.pieces
-    report = archive.run()
+    report = await archive.run()
     assert (5, 5, reads) == (report.unchanged, calls, archive.files.pieces)
     assert calls == len(archive.reader.calls)
 
 
-def test_a_handler_for_another_kind_runs_exactly_the_documents_of_that_kind(archive: Archive) -> None:
+async def test_a_handler_for_another_kind_runs_exactly_the_documents_of_that_kind(archive: Archive) -> None:
     archive.add(b"a text")
     page = archive.add(PAGE)
     archive.add(document_files.archive({"a.txt": "a"}))
-    first = archive.run()
+    first = await archive.run()
     assert {"unsupported type": 2} == first.causes
     archive.handlers = {**archive.handlers, HTML: Reader("html reader")}
-    second = archive.run()
+    second = await archive.run()
     assert (1, 1, 1, 0) == (second.done, second.unchanged, second.parked, second.newly_parked)
     assert PAGE.decode() == archive.text_of(page)
     assert [TXT] == archive.reader.calls
 
 
-def test_another_version_of_an_extractor_does_its_documents_alone_once_more(archive: Archive) -> None:
+async def test_another_version_of_an_extractor_does_its_documents_alone_once_more(archive: Archive) -> None:
     other = Reader("other")
     archive.handlers = {TXT: archive.reader, PDF: other}
     archive.add(b"a text")
     archive.add(b"%PDF-1.4 text")
-    archive.run()
+    await archive.run()
     archive.reader.version = "2"
-    report = archive.run()
+    report = await archive.run()
     assert (1, 1) == (report.done, report.unchanged)
     assert ([TXT, TXT], [PDF]) == (archive.reader.calls, other.calls)
 
 
-def test_equal_files_are_extracted_once_and_each_gets_its_text(archive: Archive) -> None:
+async def test_equal_files_are_extracted_once_and_each_gets_its_text(archive: Archive) -> None:
     documents = [archive.add(b"the same") for _ in range(3)]
-    archive.run()
+    await archive.run()
     later = archive.add(b"the same")
-    archive.run()
+    await archive.run()
     texts = {archive.mark(one).facts["uri"]: archive.text_of(one) for one in [*documents, later]}
     assert (4, {"the same"}, [TXT]) == (len(texts), set(texts.values()), archive.reader.calls)
 
 
 @pytest.mark.parametrize("harm", ["gone", "another text", "damaged"])
-def test_a_text_that_was_lost_or_changed_is_no_source_of_copies(
+async def test_a_text_that_was_lost_or_changed_is_no_source_of_copies(
     archive: Archive, tmp_path: Path, harm: str
 ) -> None:
     stored = archive.add(b"the same")
-    archive.run()
+    await archive.run()
     path = tmp_path / "texts" / archive.mark(stored).facts["uri"].removeprefix(f"{archive.texts.name}/")
     if harm == "gone":
         path.unlink()
@@ -97,15 +97,15 @@ def test_a_text_that_was_lost_or_changed_is_no_source_of_copies(
     else:
         archive.texts.write(archive.mark(stored).facts["uri"].removeprefix(f"{archive.texts.name}/"), harm)
     later = archive.add(b"the same")
-    archive.run()
+    await archive.run()
     assert ("the same", [TXT, TXT]) == (archive.text_of(later), archive.reader.calls)
 
 
-def test_what_no_extractor_should_see_is_parked_with_cause_and_kind(archive: Archive) -> None:
+async def test_what_no_extractor_should_see_is_parked_with_cause_and_kind(archive: Archive) -> None:
     swollen = archive.add(swollen_docx(1 << 20))
     picture = archive.add(real("jpg"))
     blank = archive.add(b" \n ")
-    archive.run(expanded=1 << 20)
+    await archive.run(expanded=1 << 20)
     assert {
         swollen.id: ("texts", "expands too far", "docx"),
         picture.id: ("texts", "unsupported type", "jpeg"),
@@ -114,7 +114,7 @@ def test_what_no_extractor_should_see_is_parked_with_cause_and_kind(archive: Arc
     assert [TXT] == archive.reader.calls
 
 
-def test_one_document_that_cannot_be_read_harms_no_other_of_its_batch(archive: Archive) -> None:
+async def test_one_document_that_cannot_be_read_harms_no_other_of_its_batch(archive: Archive) -> None:
     def act(data: bytes) -> None:
         if data == b"broken":
             raise Unreadable(BROKEN, "no pages")
@@ -123,22 +123,23 @@ def test_one_document_that_cannot_be_read_harms_no_other_of_its_batch(archive: A
 
     good, broken, later = (archive.add(data) for data in (b"good", b"broken", b"later"))
     archive.reader.acts = act
-    report = archive.run()
+    report = await archive.run()
     assert (1, 1, 1) == (report.done, report.newly_parked, report.delayed)
     assert ("good", {broken.id: ("texts", BROKEN, TXT)}) == (archive.text_of(good), archive.parked())
     (told,) = archive.ledger.delayed("gazettes")
     assert (later.id, "texts", "the extractor does not answer") == told
     archive.reader.acts = lambda data: None
-    assert (1, 1, 1) == ((again := archive.run()).done, again.unchanged, again.parked)
+    again = await archive.run()
+    assert (1, 1, 1) == (again.done, again.unchanged, again.parked)
 
 
-def test_a_file_that_is_another_one_by_now_is_not_passed_for_the_first(archive: Archive) -> None:
+async def test_a_file_that_is_another_one_by_now_is_not_passed_for_the_first(archive: Archive) -> None:
     document = archive.add(b"first")
     archive.handlers = {}
-    archive.run()
+    await archive.run()
     archive.files.put(document.fields["file_path"], b"second")
     archive.handlers = {TXT: archive.reader}
-    archive.run()
+    await archive.run()
     assert {document.id: ("texts", "wrong checksum", TXT)} == archive.parked()
     assert [] == archive.reader.calls
 
@@ -148,7 +149,7 @@ def test_texts_are_never_put_over_the_files(archive: Archive) -> None:
         Texts(archive.files, TextStore(archive.files), {}, archive.ledger.extractions, Transfers())
 
 
-def test_nothing_is_left_on_the_disk_of_what_was_read(archive: Archive, tmp_path: Path) -> None:
+async def test_nothing_is_left_on_the_disk_of_what_was_read(archive: Archive, tmp_path: Path) -> None:
     archive.add(b"a text")
-    archive.run()
+    await archive.run()
     assert [] == [path.name for path in tmp_path.iterdir() if path.name.startswith("gazette-")]
