@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ingest_project.core.errors import ConfigurationError
+from ingest_project.core.extracting import DOC, DOCX, HTML, JPEG, ODT, PDF, PNG, RTF, TIFF, TXT
 from ingest_project.resources.api_access import parse_base
 from ingest_project.resources.endpoints import POSTGRESQL_PORT, Endpoint
 from ingest_project.resources.variables import Reader
@@ -20,6 +21,9 @@ IN_PROCESS, TIKA = EXTRACTORS = ("in-process", "tika")
 MIB = 1 << 20
 
 _BUCKET = re.compile(r"(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<keys>(?:/[A-Za-z0-9._=-]+)*)/?", re.ASCII)
+_LANGUAGES = re.compile(r"[a-z_]{3,16}(?:\+[a-z_]{3,16})*", re.ASCII)
+_TYPES = frozenset({PDF, DOC, DOCX, ODT, RTF, HTML, TXT})
+_PICTURES = frozenset({JPEG, PNG, TIFF})
 _INDEX = re.compile(r"[a-z0-9][a-z0-9_.-]{0,100}", re.ASCII)
 
 
@@ -44,6 +48,8 @@ class GazettesAccess:
         store: What texts and aggregates are put below.
         themes: File of themes; None: no excerpts are looked for.
         memory: Bytes of documents under way.
+        types: Kinds of core.extracting that have a handler.
+        ocr: Languages of Tesseract; empty: nothing is read off pictures.
         stream_from: Files of so many bytes are sent in pieces and never held whole.
     """
 
@@ -52,7 +58,9 @@ class GazettesAccess:
     store: Place
     extractor: str = IN_PROCESS
     tika_url: str = ""
-    ocr: bool = False
+    tika_rate: float = 20.0
+    types: frozenset[str] = frozenset({PDF, DOC, DOCX, ODT, RTF, TXT})
+    ocr: str = ""
     workers: int = 4
     memory: int = 256 * MIB
     batch: int = 10
@@ -72,6 +80,13 @@ class GazettesAccess:
             raise ConfigurationError(
                 f"INGEST_GAZETTES_TIKA_URL is not set, and INGEST_GAZETTES_EXTRACTOR is {TIKA}"
             )
+        if self.ocr and self.extractor != TIKA:
+            raise ConfigurationError(f"INGEST_GAZETTES_OCR needs INGEST_GAZETTES_EXTRACTOR={TIKA}")
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What texts are made of, with pictures where those are read."""
+        return self.types | _PICTURES if self.ocr else self.types
 
     @property
     def database(self) -> tuple[Endpoint, str]:
@@ -96,7 +111,9 @@ def read_gazettes_access(read: Reader, bucket: str) -> GazettesAccess:
         store=_place(read.text("INGEST_GAZETTES_STORE") or f"{bucket}/gazettes", "INGEST_GAZETTES_STORE"),
         extractor=read.choice("INGEST_GAZETTES_EXTRACTOR", *EXTRACTORS),
         tika_url=parse_base(read.text("INGEST_GAZETTES_TIKA_URL"), "INGEST_GAZETTES_TIKA_URL"),
-        ocr=read.choice("INGEST_GAZETTES_OCR", "no", "yes") == "yes",
+        tika_rate=read.number("INGEST_GAZETTES_TIKA_RATE", 0.01, 10_000),
+        types=_types(read.text("INGEST_GAZETTES_TYPES")),
+        ocr=_languages(read.text("INGEST_GAZETTES_OCR")),
         workers=read.count("INGEST_GAZETTES_WORKERS", 1, 256),
         memory=read.count("INGEST_GAZETTES_MEMORY_MB", 16, 1024 * 1024) * MIB,
         batch=read.count("INGEST_GAZETTES_BATCH_SIZE", 1, 10_000),
@@ -131,6 +148,22 @@ def _place(text: str, variable: str) -> Place:
     if found is None or any(part in (".", "..") for part in keys.split("/")):
         raise ConfigurationError(f"{variable} must be BUCKET or BUCKET/PREFIX, not {text!r}")
     return Place(bucket=found["bucket"], prefix=f"{keys}/" if keys else "")
+
+
+def _types(text: str) -> frozenset[str]:
+    found = frozenset(word.strip().lower() for word in text.split(",") if word.strip())
+    if not found or not found <= _TYPES:
+        known = ", ".join(sorted(_TYPES))
+        raise ConfigurationError(f"INGEST_GAZETTES_TYPES must be some of {known}, not {text!r}")
+    return found
+
+
+def _languages(text: str) -> str:
+    if text and not _LANGUAGES.fullmatch(text):
+        raise ConfigurationError(
+            f"INGEST_GAZETTES_OCR must be languages such as por or por+eng, not {text!r}"
+        )
+    return text
 
 
 def _index(text: str) -> str:

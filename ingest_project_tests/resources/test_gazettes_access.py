@@ -33,13 +33,13 @@ def test_without_variables_there_are_no_gazettes_and_the_defaults_are_those_of_t
 
 
 def test_a_complete_archive_is_read_and_its_password_is_not_shown(tmp_path: Path) -> None:
-    found = settings(
-        tmp_path, DATABASE_URL=URL, FILES="files/2026/", STORE="texts", OCR="yes", THEMES="t.yaml"
-    )
+    tika = {"EXTRACTOR": "tika", "TIKA_URL": "http://localhost:9998", "OCR": "por"}
+    found = settings(tmp_path, DATABASE_URL=URL, FILES="files/2026/", STORE="texts", THEMES="t.yaml", **tika)
     access = found.gazettes
     access.require()
     assert (Place(bucket="files", prefix="2026/"), Place(bucket="texts")) == (access.files, access.store)
-    assert (True, Path("t.yaml").absolute()) == (access.ocr, access.themes)
+    assert ("por", Path("t.yaml").absolute()) == (access.ocr, access.themes)
+    assert {"pdf", "jpeg"} < access.kinds
     assert ("postgresql://db.example:5433", "gazettes") == (access.database[0].url, access.database[1])
     assert "hunter" not in repr(found)
 
@@ -50,7 +50,14 @@ def test_tika_needs_its_address(tmp_path: Path) -> None:
         found.require()
 
 
+def test_pictures_are_read_by_tika_only(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="INGEST_GAZETTES_OCR needs INGEST_GAZETTES_EXTRACTOR=tika"):
+        settings(tmp_path, DATABASE_URL=URL, OCR="por").gazettes.require()
+
+
 WRONG = [
+    ({"TYPES": "pdf, exe"}, "INGEST_GAZETTES_TYPES must be some of doc, docx, html, odt, pdf, rtf, txt"),
+    ({"OCR": "yes please"}, "INGEST_GAZETTES_OCR must be languages such as por"),
     ({"DATABASE_URL": "mysql://me:hunter@db/x"}, "INGEST_GAZETTES_DATABASE_URL must be postgresql://"),
     ({"DATABASE_URL": "postgresql://me:hunter@db"}, "INGEST_GAZETTES_DATABASE_URL must be postgresql://"),
     ({"DATABASE_URL": "postgresql://me:hunter@db:99999/x"}, "INGEST_GAZETTES_DATABASE_URL must be"),

@@ -6,22 +6,21 @@ Used by Dagster's assets and by the command line alike. What a stage does is the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from ingest_project.core.document_ledger import Standing
+from ingest_project.core.document_ledger import DocumentAccounts, DocumentLedger, Standing
 from ingest_project.core.documents import Bucket, Stage
 from ingest_project.core.errors import IngestError
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.staging import StageReport
 from ingest_project.core.steps import CollectionSpec
-from ingest_project.ledgers.documents import SqlDocumentLedger
 from ingest_project.resources.documents.export import StageExport
+from ingest_project.resources.documents.hands import RunnerSettings
 from ingest_project.resources.documents.runner import Progress, StageRunner, never, quiet
-from ingest_project.resources.documents.visit import RunnerSettings
 from ingest_project.resources.engine import event_loop_factory
 from ingest_project.resources.owner import is_dead, new_owner
 
@@ -29,6 +28,12 @@ OpenStages = Callable[[str], AbstractAsyncContextManager[Sequence[Stage]]]
 """Step -> its stages, ready; what they hold is given back at the end."""
 
 Again = Callable[[Standing], bool]
+
+
+class Books(DocumentLedger, DocumentAccounts, Protocol):
+    """A ledger of documents that is asked, written and given back."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +61,14 @@ class Desk:
     def __init__(
         self,
         spec: CollectionSpec,
-        ledger: SqlDocumentLedger,
+        books: Books,
         stages: OpenStages,
         *,
         settings: RunnerSettings,
         retry: RetryPolicy,
         export: StageExport,
     ) -> None:
-        self.spec, self.ledger = spec, ledger
+        self.spec, self.books = spec, books
         self._stages, self._settings, self._retry, self._export = stages, settings, retry, export
         self._loop = asyncio.Runner(loop_factory=event_loop_factory())
 
@@ -74,8 +79,7 @@ class Desk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.close()
-        self._export.close()
-        self.ledger.close()
+        self.books.close()
 
     def run(
         self, step: str, buckets: Sequence[Bucket], progress: Progress = quiet, *, again: Again = never
@@ -87,8 +91,13 @@ class Desk:
             progress: Told after every batch of documents, on this thread.
             again: Documents to be done once more, although nothing that they depend on has changed.
         """
-        stopped = ""
-        with self._opened(step) as stages:
+        opened, stopped = AsyncExitStack(), ""
+        stages: Sequence[Stage] = ()
+        try:
+            try:
+                stages = self._loop.run(opened.enter_async_context(self._stages(step)))
+            except IngestError as error:
+                stopped = str(error)
             for bucket in buckets:
                 if stopped:
                     yield BucketRun(bucket=bucket, reports=(), stopped=f"not tried: {stopped}")
@@ -96,6 +105,8 @@ class Desk:
                 done = self._loop.run(self._bucket(stages, bucket, progress, again))
                 stopped = done.stopped
                 yield done
+        finally:
+            self._loop.run(opened.aclose())
 
     async def _bucket(
         self, stages: Sequence[Stage], bucket: Bucket, progress: Progress, again: Again
@@ -111,18 +122,9 @@ class Desk:
 
     def _runner(self) -> StageRunner:
         return StageRunner(
-            self.ledger, owner=new_owner(), settings=self._settings, retry=self._retry, is_dead=is_dead
+            self.books,
+            owner=new_owner(),
+            settings=self._settings,
+            retry=self._retry,
+            is_dead=is_dead,
         )
-
-    @contextmanager
-    def _opened(self, step: str) -> Iterator[Sequence[Stage]]:
-        """The step's stages, opened and closed on the desk's own event loop."""
-        opened = self._stages(step)
-        stages = self._loop.run(_enter(opened))
-        try:
-            yield stages
-        except BaseException as error:
-            if not self._loop.run(_leave(opened, error)):
-                raise
-        else:
-            self._loop.run(_leave(opened, None))
