@@ -14,10 +14,11 @@ from ingest_project.core.encoding import Encoder, Vector, best_cosine
 from ingest_project.core.errors import PermanentFailure
 from ingest_project.core.posting import NotTaken
 from ingest_project.entities.gazettes import searching
-from ingest_project.entities.gazettes.excerpts import absent, excerpts_stage
+from ingest_project.entities.gazettes.excerpts import Excerpts, absent, excerpts_stage
 from ingest_project.entities.gazettes.indices import BASIS, DOCUMENT, EXCERPT, EXCERPT_ID, SCORE
 from ingest_project.entities.gazettes.tagging import Tagger
 from ingest_project.entities.gazettes.themes import Theme
+from ingest_project.resources.documents.reindexing import Fill
 from ingest_project.sinks.live_index import LiveIndex, merge_body
 
 LEAST = 0.0001
@@ -118,3 +119,15 @@ class Ranked:
 
     def _compared(self, texts: Sequence[str]) -> list[float]:
         return [max(LEAST, best_cosine(vector, self._titles)) for vector in self.encoder.encode(texts)]
+
+
+def theme_fill(excerpts: Excerpts, ranked: Ranked) -> Fill:
+    """What fills a new index of a theme: excerpts, and their scores."""
+
+    async def fill(documents: Sequence[Document], index: LiveIndex) -> Sequence[Outcome]:
+        outcomes = await excerpts.fill(documents, index)
+        await index.refresh()
+        await ranked.score([document.id for document in documents], index)
+        return outcomes
+
+    return fill

@@ -107,6 +107,16 @@ class Press:
                     found.append(document)
         return found
 
+    def through(self, stage: Stage) -> list[Document]:
+        """Those that the stage is through with."""
+        found = []
+        for id, fields in self.fields.items():
+            marks = self.marks[id]
+            document = Document(id=id, bucket=BUCKET, fields=fields, marks=marks)
+            if stage.name in marks and marks[stage.name].fingerprint == stage.fingerprint(document):
+                found.append(document)
+        return found
+
     async def run(self, stage: Stage) -> dict[str, Outcome]:
         """Run the stage over all that want it; what became of each."""
         documents = self.wanted(stage)
