@@ -113,5 +113,5 @@ class ExtractProcess:
 
 def _surroundings(home: str) -> Mapping[str, str]:
     """Nothing of ours but where modules are found: an engine that a file takes over learns no secret."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+    path = os.pathsep.join(map(os.path.abspath, sys.path))
     return {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8", "PYTHONPATH": path}

@@ -29,6 +29,8 @@ _SPARE_FILE = 64 << 20
 def main(arguments: list[str]) -> None:
     """Answer each line of standard input, until it ends, by a line and the text that it announces."""
     settings = json.loads(arguments[0])
+    # Whoever presses Ctrl-C means the parent, which ends us in its own time.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Libraries print; what they print must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

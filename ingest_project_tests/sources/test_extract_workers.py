@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -137,6 +138,40 @@ async def test_closing_ends_the_workers_at_work_and_a_later_file_starts_others(
         await hanging
     assert {False} == {psutil.pid_exists(pid) for pid in pids}
     assert "the next" == await one.text(desk.file("the next"), TXT)
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from ingest_project.sources.extract_workers import ExtractWorkers, WorkerLimits
+from ingest_project_tests.sources.engines import ACTING
+
+async def main():
+    workers = ExtractWorkers(ACTING, workers=2, limits=WorkerLimits(wall=2.0))
+    await workers.text(Path(sys.argv[1]), "txt")
+    hanging = asyncio.create_task(workers.text(Path(sys.argv[2]), "txt"))
+    other = asyncio.create_task(workers.text(Path(sys.argv[1]), "txt"))
+    await other
+    sys.stdout.write(" ".join(map(str, workers.pids)) + "\\n")
+    sys.stdout.flush()
+    await hanging
+
+asyncio.run(main())
+"""
+
+
+async def test_workers_of_a_killed_process_end_idle_ones_at_once_and_busy_ones_by_the_clock(
+    desk: Desk,
+) -> None:
+    words = [sys.executable, "-c", PARENT, str(desk.file("text")), str(desk.file("hang"))]
+    parent = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    pids = list(map(int, (await parent.stdout.readline()).split()))
+    workers = [psutil.Process(pid) for pid in pids]
+    parent.kill()
+    await parent.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, workers, 60)
+    assert (2, []) == (len(pids), alive)
 
 
 async def test_more_files_than_workers_wait_their_turn(desk: Desk) -> None:
