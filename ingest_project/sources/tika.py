@@ -103,7 +103,12 @@ class TikaExtractor:
         headers = {"Accept": "text/plain", "Accept-Encoding": "gzip", "Content-Type": MEDIA[kind]}
         if self._ocr:
             return headers | {"X-Tika-OCRLanguage": self._ocr, "X-Tika-PDFOcrStrategy": "auto"}
-        return headers | {"X-Tika-OCRskipOcr": "true", "X-Tika-PDFOcrStrategy": "no_ocr"}
+        return headers | {
+            "X-Tika-OCRskipOcr": "true",
+            "X-Tika-PDFOcrStrategy": "no_ocr",
+            # Attachments are other documents; with OCR they are read, since pictures in a text are some.
+            "X-Tika-Skip-Embedded": "true",
+        }
 
     def _decoded(self, file: Path, answer: Answer) -> str:
         data = answer.body

@@ -120,7 +120,14 @@ async def test_an_answer_without_content_is_an_empty_text(file: Path) -> None:
 @pytest.mark.parametrize(
     ("ocr", "expected"),
     [
-        ("", {"X-Tika-OCRskipOcr": "true", "X-Tika-PDFOcrStrategy": "no_ocr"}),
+        (
+            "",
+            {
+                "X-Tika-OCRskipOcr": "true",
+                "X-Tika-PDFOcrStrategy": "no_ocr",
+                "X-Tika-Skip-Embedded": "true",
+            },
+        ),
         ("por", {"X-Tika-OCRLanguage": "por", "X-Tika-PDFOcrStrategy": "auto"}),
     ],
 )

@@ -7,8 +7,10 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from ingest_project.core.extracting import DOCX, MEDIA
 
 REAL = Path(__file__).parent / "data"
 _PADDING = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
@@ -24,16 +26,33 @@ def real(name: str) -> bytes:
 
 def swollen_docx(size: int) -> bytes:
     """A Word document of some kilobytes whose text has ``size`` bytes."""
+    more = b"<w:p><w:r><w:t>" + b"palavra " * (size // 8) + b"</w:t></w:r></w:p></w:body>"
+    return _altered_docx({"word/document.xml": (b"</w:body>", more)}, {})
+
+
+def docx_with_attachment(attached: bytes) -> bytes:
+    """A Word document in which another one is embedded."""
+    relation = (
+        b'<Relationship Id="rId99" Target="embeddings/inner.docx" '
+        b'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/package"/></Relationships>'
+    )
+    kind = f'<Default Extension="docx" ContentType="{MEDIA[DOCX]}"/></Types>'.encode()
+    changes = {
+        "word/_rels/document.xml.rels": (b"</Relationships>", relation),
+        "[Content_Types].xml": (b"</Types>", kind),
+    }
+    return _altered_docx(changes, {"word/embeddings/inner.docx": attached})
+
+
+def _altered_docx(changes: Mapping[str, tuple[bytes, bytes]], added: Mapping[str, bytes]) -> bytes:
     made = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(real("docx"))) as source,
         zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target,
     ):
         for name in source.namelist():
-            data = source.read(name)
-            if name == "word/document.xml":
-                more = b"<w:p><w:r><w:t>" + b"palavra " * (size // 8) + b"</w:t></w:r></w:p></w:body>"
-                data = data.replace(b"</w:body>", more)
+            target.writestr(name, source.read(name).replace(*changes.get(name, (b"", b""))))
+        for name, data in added.items():
             target.writestr(name, data)
     return made.getvalue()
 

@@ -39,7 +39,13 @@ from ingest_project.testing.running import RunningServer
 from ingest_project.wire.guarded import CallLimits, GuardedClient
 from ingest_project.wire.http import Endpoint
 from ingest_project_tests.entities.gazettes.archive import Archive
-from ingest_project_tests.entities.gazettes.hostile import REAL, locked_pdf, real, swollen_docx
+from ingest_project_tests.entities.gazettes.hostile import (
+    REAL,
+    docx_with_attachment,
+    locked_pdf,
+    real,
+    swollen_docx,
+)
 
 WORDS = real("txt").decode().split()
 LINES = ["ESTADO DE ALAGOAS", "PREFEITURA MUNICIPAL DE MACEIÓ", "Nomeação de José (3ª vez)"]
@@ -118,6 +124,12 @@ async def test_lines_stay_lines_whatever_the_file_is(extractor: Extractor, tmp_p
         lines = [line.strip() for line in (await extractor.text(file, kind)).splitlines() if line.strip()]
         pages = 2 if kind == PDF else 1
         assert [kind, *LINES * pages] == [kind, *lines[-len(LINES) * pages :]]
+
+
+async def test_attachments_are_left_out(extractor: Extractor, tmp_path: Path) -> None:
+    file = tmp_path / "gazette.docx"
+    file.write_bytes(docx_with_attachment(document_files.docx(LINES)))
+    assert WORDS == (await extractor.text(file, DOCX)).split()
 
 
 @pytest.mark.parametrize(
