@@ -13,7 +13,7 @@ from ingest_project.core.document_ledger import BucketCount, ParkedCount, Parked
 from ingest_project.core.documents import Bucket
 from ingest_project.ledgers.database import Database
 from ingest_project.ledgers.document_rows import bucket_of, parked_document, standing_of
-from ingest_project.ledgers.document_schema import documents, stages
+from ingest_project.ledgers.document_schema import IS_DELAYED, IS_PARKED, documents, stages
 from ingest_project.ledgers.document_statements import in_bucket, stage_rows
 
 
@@ -59,7 +59,7 @@ class SqlDocumentAccounts:
         """See core.document_ledger.DocumentAccounts."""
         table, number = stages.c, func.count().label("documents")
         words = (table.stage, table.cause, table.kind, table.group)
-        mine = and_(table.collection == collection, table.parked != "")
+        mine = and_(table.collection == collection, IS_PARKED)
         query = select(*words, number).where(mine).group_by(*words).order_by(number.desc(), *words)
         with self._db.reading() as connection:
             return [ParkedCount(**row) for row in connection.execute(query).mappings()]
@@ -76,16 +76,21 @@ class SqlDocumentAccounts:
         """See core.document_ledger.DocumentAccounts."""
         table = stages.c
         place = tuple_(table.stage, table.id)
-        wanted: list[ColumnElement[bool]] = [table.collection == collection, table.parked != ""]
+        wanted: list[ColumnElement[bool]] = [table.collection == collection, IS_PARKED]
         wanted += [place > tuple_(*after)] if any(after) else []
         wanted += [] if stage is None else [table.stage == stage]
         wanted += [table.cause.in_(causes)] if causes else []
+        # Found in the index alone; only what is shown is looked up.
+        some = select(table.id, table.stage).where(*wanted).order_by(table.stage, table.id).limit(limit)
+        shown = some.subquery()
+        this = and_(
+            table.collection == collection, table.id == shown.c.id, table.stage == shown.c.stage, _SAME
+        )
         query = (
             select(stages, documents.c.month, documents.c.number)
-            .select_from(stages.join(documents, _SAME))
-            .where(*wanted)
+            .select_from(shown, stages, documents)
+            .where(this)
             .order_by(table.stage, table.id)
-            .limit(limit)
         )
         with self._db.reading() as connection:
             return [parked_document(row) for row in connection.execute(query).mappings()]
@@ -93,9 +98,7 @@ class SqlDocumentAccounts:
     def delayed(self, collection: str, *, limit: int = 100) -> Sequence[tuple[str, str, str]]:
         """See core.document_ledger.DocumentAccounts."""
         table = stages.c
-        query = select(table.id, table.stage, table.reason).where(
-            table.collection == collection, table.reason != ""
-        )
+        query = select(table.id, table.stage, table.reason).where(table.collection == collection, IS_DELAYED)
         with self._db.reading() as connection:
             found = connection.execute(query.order_by(table.id, table.stage).limit(limit))
             return [(id, stage, reason) for id, stage, reason in found]

@@ -19,7 +19,7 @@ from ingest_project.ledgers.database import Database, clean
 from ingest_project.ledgers.document_accounts import SqlDocumentAccounts
 from ingest_project.ledgers.document_results import SqlExtractions, SqlSegments
 from ingest_project.ledgers.document_rows import FREE, NO_MARK, document_row, settled, standing_of
-from ingest_project.ledgers.document_schema import documents, stages
+from ingest_project.ledgers.document_schema import IS_HELD, documents, stages
 from ingest_project.ledgers.document_statements import (
     SOME,
     change_each,
@@ -170,7 +170,7 @@ class SqlDocumentLedger(SqlDocumentAccounts):
 
     def release_dead(self, collection: str, is_dead: Callable[[str], bool]) -> int:
         """See core.document_ledger.DocumentLedger."""
-        held = and_(stages.c.collection == collection, stages.c.owner != "")
+        held = and_(stages.c.collection == collection, IS_HELD)
         with self._db.reading() as connection:
             owners = connection.execute(select(stages.c.owner).where(held).distinct()).scalars().all()
         dead = [owner for owner in owners if is_dead(owner)]
