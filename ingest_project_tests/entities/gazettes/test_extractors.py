@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -23,7 +23,9 @@ from ingest_project.core.extracting import (
     PASSWORD,
     PDF,
     RTF,
+    TOO_HUNGRY,
     TOO_LONG,
+    TOO_SLOW,
     TXT,
     Extractor,
     Unreadable,
@@ -45,6 +47,7 @@ from ingest_project_tests.entities.gazettes.hostile import (
     locked_pdf,
     real,
     swollen_docx,
+    swollen_pdf,
 )
 
 WORDS = real("txt").decode().split()
@@ -165,6 +168,23 @@ async def test_a_document_that_swells_is_refused_and_the_next_one_is_read(
     file.write_bytes(swollen_docx(8 << 20))
     assert await refusal(extractor, file, DOCX) in (TOO_LONG, BROKEN)
     assert WORDS == (await extractor.text(REAL / "fake_gazette.pdf", PDF)).split()
+
+
+@pytest.mark.parametrize(
+    ("kind", "swollen", "limits", "cause"),
+    [
+        (DOCX, swollen_docx, WorkerLimits(memory=96 << 20), TOO_HUNGRY),
+        (PDF, swollen_pdf, WorkerLimits(cpu=1), TOO_SLOW),
+    ],
+)
+async def test_the_library_swells_and_burns_within_its_limits(
+    tmp_path: Path, kind: str, swollen: Callable[[int], bytes], limits: WorkerLimits, cause: str
+) -> None:
+    file = tmp_path / "gazette"
+    file.write_bytes(swollen(30 << 20))
+    async with ExtractWorkers(kreuzberg(), workers=1, limits=limits) as workers:
+        assert cause == await refusal(workers, file, kind)
+        assert WORDS == (await workers.text(REAL / "fake_gazette.pdf", PDF)).split()
 
 
 async def test_a_picture_has_no_text_without_ocr(tika: RunningServer) -> None:
