@@ -5,7 +5,6 @@ Reads each file once, in pieces; keeps none.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from functools import partial
@@ -21,7 +20,7 @@ from ingest_project.core.documents import (
 )
 from ingest_project.core.errors import TargetMissing, TransientFailure
 from ingest_project.formats import detecting
-from ingest_project.resources.documents.transfers import Transfers
+from ingest_project.resources.documents.transfers import Transfers, together
 from ingest_project.sinks.objects import Objects
 
 NAME = "downloaded"
@@ -90,7 +89,7 @@ class Downloaded:
         Raises:
             TargetMissing: The whole store is.
         """
-        return await asyncio.gather(*map(self._one, documents))
+        return await together(map(self._one, documents))
 
     async def _one(self, document: Document) -> Outcome:
         begun = self._transfers.clock()

@@ -5,7 +5,6 @@ A text is made once for each content and extractor; other gazettes with the same
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -36,7 +35,7 @@ from ingest_project.core.extracting import (
     handled_by,
 )
 from ingest_project.entities.gazettes import downloaded
-from ingest_project.resources.documents.transfers import Transfers
+from ingest_project.resources.documents.transfers import Transfers, together
 from ingest_project.sinks.objects import Objects, pieces
 from ingest_project.sinks.texts import StoredText, TextStore
 
@@ -119,8 +118,8 @@ class Texts:
         for document in documents:
             groups.setdefault(_content(document.marks[downloaded.NAME]), []).append(document)
         known = await self._known(groups)
-        done = await asyncio.gather(
-            *(self._group(content, same, known.get(content)) for content, same in groups.items())
+        done = await together(
+            self._group(content, same, known.get(content)) for content, same in groups.items()
         )
         fresh = [extraction for extraction, _ in done if extraction is not None]
         if fresh:
@@ -199,7 +198,9 @@ class Texts:
         return text if whole else None
 
     async def _extracted(self, content: _Content, document: Document, extractor: Extractor) -> str:
-        with tempfile.TemporaryDirectory(prefix="gazette-", dir=self._scratch) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="gazette-", dir=self._scratch, ignore_cleanup_errors=True
+        ) as folder:
             path = document.fields["file_path"]
             file = Path(folder) / (PurePosixPath(path).name.strip(".") or "file")
             await self._transfers.make(partial(self._fetch, content, path, file))

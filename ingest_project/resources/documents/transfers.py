@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from ingest_project.core.errors import TransientFailure
 from ingest_project.core.ports import Clock
@@ -71,3 +71,15 @@ class Transfers:
                 if delay is None:
                     raise
             await self._sleep(delay)
+
+
+async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All of them at once; their results in order. When one raises, the others are ended before it is raised:
+    nothing of a stage that stops goes on behind it."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,7 +10,7 @@ import pytest
 
 from ingest_project.core.errors import TargetMissing, Throttled, TransientFailure
 from ingest_project.core.retrying import RetryPolicy
-from ingest_project.resources.documents.transfers import Transfers
+from ingest_project.resources.documents.transfers import Transfers, together
 
 
 class Store:
@@ -74,6 +74,23 @@ async def test_no_more_calls_are_under_way_than_allowed_and_none_on_the_loop() -
         await asyncio.gather(*(transfers.make(call) for _ in range(9)))
     assert 3 == most
     assert main not in threads
+
+
+async def test_when_one_of_several_raises_the_others_are_ended_before_it_is_told() -> None:
+    ended = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ended")
+
+    async def stop() -> None:
+        raise TargetMissing("no bucket")
+
+    with pytest.raises(TargetMissing):
+        await together([wait(), stop(), wait()])
+    assert ["ended", "ended"] == ended
 
 
 async def test_closed_transfers_open_again_when_they_are_asked() -> None:
