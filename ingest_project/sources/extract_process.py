@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,23 +27,24 @@ class ExtractProcess:
 
     Args:
         settings: Of that module's ``main``.
+        folder: Where it may write, in a folder of its own.
 
     Attributes:
         documents: That it was asked for.
         ready: Its engine was opened.
     """
 
-    def __init__(self, settings: Mapping[str, object]) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="ingest-extract-")
+    def __init__(self, settings: Mapping[str, object], folder: Path) -> None:
+        self._home = Path(tempfile.mkdtemp(dir=folder))
         # Opened to append: emptied for each file, it is written from the start again.
-        self._words: IO[bytes] = (Path(self._home.name) / "stderr").open("a+b")
+        self._words: IO[bytes] = (self._home / "stderr").open("a+b")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "ingest_project.sources.extract_worker", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
-            cwd=self._home.name,
-            env=_surroundings(self._home.name),
+            cwd=self._home,
+            env=_surroundings(str(self._home)),
         )
         self.documents, self.ready = 0, False
 
@@ -102,7 +104,7 @@ class ExtractProcess:
                 # Half a request that nobody will read.
                 continue
         self._words.close()
-        self._home.cleanup()
+        shutil.rmtree(self._home, ignore_errors=True)
 
     @staticmethod
     def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

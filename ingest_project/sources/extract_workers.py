@@ -10,6 +10,7 @@ import asyncio
 import signal
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -18,6 +19,7 @@ from typing import Self
 from ingest_project.core.errors import ConfigurationError, TransientFailure
 from ingest_project.core.extracting import DIED, MEDIA, TOO_HUNGRY, TOO_SLOW, Unreadable, tidied
 from ingest_project.sources.extract_process import Ended, ExtractProcess
+from ingest_project.sources.scratch import scratch_folder
 
 _OUT_OF_TIME = {-signal.SIGXCPU: "CPU time", -signal.SIGALRM: "time by the clock"}
 _OUT_OF_MEMORY = "memory allocation of", "MemoryError", "bad_alloc", "out of memory"
@@ -88,6 +90,8 @@ class ExtractWorkers:
             raise ConfigurationError(f"{engine.name}: {workers} workers extract nothing")
         self._engine, self._workers, self._limits = engine, workers, limits or WorkerLimits()
         self._threads: ThreadPoolExecutor | None = None
+        self._stack = ExitStack()
+        self._folder: Path | None = None
         self._lock = Lock()
         self._idle: list[ExtractProcess] = []
         self._all: set[ExtractProcess] = set()
@@ -138,7 +142,8 @@ class ExtractWorkers:
                 worker.kill()
         threads.shutdown(wait=True, cancel_futures=True)
         self._drop(list(self._all))
-        self._closing = False
+        self._stack.close()
+        self._folder, self._closing = None, False
 
     def _pursue(self, file: Path, media: str) -> str:
         """The file's text; by another worker when the first is gone."""
@@ -162,16 +167,17 @@ class ExtractWorkers:
                 raise TransientFailure(f"{self.name}: the workers are being ended")
             if self._idle:
                 return self._idle.pop()
+            if self._folder is None:
+                self._folder = self._stack.enter_context(scratch_folder("extract"))
             limits = self._limits
-            worker = ExtractProcess(
-                {
-                    "engine": self._engine.opened_by,
-                    "memory": limits.memory,
-                    "cpu": limits.cpu,
-                    "wall": limits.wall,
-                    "most": limits.text,
-                }
-            )
+            settings = {
+                "engine": self._engine.opened_by,
+                "memory": limits.memory,
+                "cpu": limits.cpu,
+                "wall": limits.wall,
+                "most": limits.text,
+            }
+            worker = ExtractProcess(settings, self._folder)
             self._all.add(worker)
             self.started += 1
             return worker

@@ -6,7 +6,6 @@ A text is made once for each content and extractor; other gazettes with the same
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +28,6 @@ from ingest_project.core.extracting import (
     NO_TEXT,
     PASSWORD,
     TXT,
-    Extractor,
     Handlers,
     Unreadable,
     handled_by,
@@ -38,6 +36,7 @@ from ingest_project.entities.gazettes import downloaded
 from ingest_project.resources.documents.transfers import Transfers, together
 from ingest_project.sinks.objects import Objects, pieces
 from ingest_project.sinks.texts import StoredText, TextStore
+from ingest_project.sources.scratch import scratch_folder
 
 NAME = "texts"
 
@@ -118,9 +117,10 @@ class Texts:
         for document in documents:
             groups.setdefault(_content(document.marks[downloaded.NAME]), []).append(document)
         known = await self._known(groups)
-        done = await together(
-            self._group(content, same, known.get(content)) for content, same in groups.items()
-        )
+        with scratch_folder("gazettes", self._scratch) as folder:
+            done = await together(
+                self._group(content, same, known.get(content), folder) for content, same in groups.items()
+            )
         fresh = [extraction for extraction, _ in done if extraction is not None]
         if fresh:
             await self._transfers.make(partial(self._extractions.keep, fresh))
@@ -142,14 +142,14 @@ class Texts:
         return known
 
     async def _group(
-        self, content: _Content, documents: Sequence[Document], known: Extraction | None
+        self, content: _Content, documents: Sequence[Document], known: Extraction | None, folder: Path
     ) -> tuple[Extraction | None, Mapping[str, Outcome]]:
         """The outcome of each of these documents, whose files are the same, and the extraction if it is
         new."""
         ids = [document.id for document in documents]
         try:
             self._admit(content)
-            return await self._made(content, documents, known)
+            return await self._made(content, documents, known, folder)
         except Unreadable as error:
             detail = f"{self._files.name}/{documents[0].fields['file_path']}: {error.detail}"
             return None, dict.fromkeys(ids, Parked(cause=error.cause, detail=detail, kind=content.kind))
@@ -166,13 +166,13 @@ class Texts:
             raise Unreadable(BOMB, f"grows to {content.expanded} bytes, {self._expanded} at most")
 
     async def _made(
-        self, content: _Content, documents: Sequence[Document], known: Extraction | None
+        self, content: _Content, documents: Sequence[Document], known: Extraction | None, folder: Path
     ) -> tuple[Extraction | None, Mapping[str, Outcome]]:
         begun = self._transfers.clock()
         text = None if known is None else await self._transfers.make(partial(self._stored, known))
         extracted = text is None
         if text is None:
-            text = await self._extracted(content, documents[0], self._handlers[content.kind])
+            text = await self._extracted(content, documents[0], folder)
         extractor = handled_by(self._handlers, content.kind)
         outcomes: dict[str, Outcome] = {}
         for document in documents:
@@ -197,14 +197,15 @@ class Texts:
         whole = text is not None and hashlib.sha256(text.encode()).hexdigest() == known.output
         return text if whole else None
 
-    async def _extracted(self, content: _Content, document: Document, extractor: Extractor) -> str:
-        with tempfile.TemporaryDirectory(
-            prefix="gazette-", dir=self._scratch, ignore_cleanup_errors=True
-        ) as folder:
-            path = document.fields["file_path"]
-            file = Path(folder) / (PurePosixPath(path).name.strip(".") or "file")
+    async def _extracted(self, content: _Content, document: Document, folder: Path) -> str:
+        path, extractor = document.fields["file_path"], self._handlers[content.kind]
+        # The name tells people which document a message is about; the hash, files of one name apart.
+        file = folder / f"{content.sha256[:16]}-{PurePosixPath(path).name[-80:]}"
+        try:
             await self._transfers.make(partial(self._fetch, content, path, file))
             text = await extractor.text(file, content.kind)
+        finally:
+            file.unlink(missing_ok=True)
         if not text:
             raise Unreadable(NO_TEXT, f"{extractor.name} found none in it")
         return text

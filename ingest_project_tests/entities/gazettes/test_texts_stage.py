@@ -152,4 +152,4 @@ def test_texts_are_never_put_over_the_files(archive: Archive) -> None:
 async def test_nothing_is_left_on_the_disk_of_what_was_read(archive: Archive, tmp_path: Path) -> None:
     archive.add(b"a text")
     await archive.run()
-    assert [] == [path.name for path in tmp_path.iterdir() if path.name.startswith("gazette-")]
+    assert [] == [path.name for path in tmp_path.iterdir() if path.name.startswith("ingest-")]
