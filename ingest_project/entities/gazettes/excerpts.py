@@ -129,7 +129,7 @@ class Excerpts:
                 texts = searching.fragments_of(hit)
                 pairs.setdefault(hit["_id"], []).extend((title, text) for text in texts)
         return [
-            self._excerpt(documents, wanted[sources[name][DOCUMENT]], sources[name], text, titles)
+            self._excerpt(documents, wanted[sources[name][DOCUMENT]], (name, sources[name]), text, titles)
             for name, found in pairs.items()
             for text, titles in searching.merged(found).items()
         ]
@@ -138,17 +138,18 @@ class Excerpts:
         self,
         documents: Sequence[Document],
         place: int,
-        source: Mapping[str, Any],
+        found: tuple[str, Mapping[str, Any]],
         text: str,
         titles: Sequence[str],
     ) -> Excerpt:
-        name = excerpt_id(source["file_checksum"], text)
+        gazette, source = found
+        name = excerpt_id(gazette, text)
         tagged = self._tagger.tagged(text)
         made = {
             DOCUMENT: documents[place].id,
             REVISION: self.fingerprint(documents[place]),
             EXCERPT: tagged.text,
-            EXCERPT_ID: name,
+            EXCERPT_ID: excerpt_id(source["file_checksum"], text),
             SUBTHEMES: titles,
             ENTITIES: tagged.entities,
             COMPANIES: tagged.companies,
@@ -184,9 +185,10 @@ async def absent(index: LiveIndex, documents: Sequence[Document], stage: str) ->
     return found
 
 
-def excerpt_id(checksum: str, text: str) -> str:
-    """``_id`` of an excerpt: the same words in two gazettes are two excerpts."""
-    return f"{checksum}_{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}"
+def excerpt_id(gazette: str, text: str) -> str:
+    """``_id`` of an excerpt, of that of its gazette: the same words in two gazettes are two excerpts, also
+    where both rows have one file. Of the file's checksum alone: its field ``excerpt_id``."""
+    return f"{gazette}_{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def _done(ids: Iterable[str]) -> Done:

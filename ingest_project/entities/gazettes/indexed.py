@@ -51,17 +51,20 @@ class Piece:
         place: Of its gazette among those of the call.
         fields: Of FIELDS; those without a value are left out.
         size: Bytes of its text, about.
+        whole: Checksum of the file that it is a part of; empty: it is all of it.
     """
 
     place: int
     fields: Mapping[str, str]
     uri: str
     size: int
+    whole: str = ""
 
     @property
     def id(self) -> str:
-        """``_id`` in the index."""
-        return "_".join(self.fields.get(name, "") for name in ("territory_id", "date", "file_checksum"))
+        """``_id`` in the index. What two editions of a day say of a town may be the same."""
+        words = [self.fields.get(name, "") for name in ("territory_id", "date", "file_checksum")]
+        return "_".join([*words, self.whole] if self.whole else words)
 
 
 @dataclass(slots=True)
@@ -164,14 +167,15 @@ def _pieces(place: int, document: Document, parts: Sequence[tuple[str, Mapping[s
             own | {name: value for name, value in told.items() if name in own} | {"file_checksum": checksum},
             told["uri"],
             int(told.get("bytes") or size),
+            own["file_checksum"],
         )
         for checksum, told in parts
     ]
 
 
-def _piece(place: int, fields: Mapping[str, str], uri: str, size: int) -> Piece:
+def _piece(place: int, fields: Mapping[str, str], uri: str, size: int, whole: str = "") -> Piece:
     told = {name: value for name, value in fields.items() if value} | {TEXT_URI: uri}
-    return Piece(place=place, fields=told, uri=uri, size=size)
+    return Piece(place=place, fields=told, uri=uri, size=size, whole=whole)
 
 
 def _text_bytes(document: Document) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingest_project.core.documents import Delayed
+from ingest_project.core.documents import Delayed, Done
 from ingest_project.core.encoding import Vector
 from ingest_project.entities.gazettes import indices
 from ingest_project.entities.gazettes.excerpts import Excerpts, excerpt_id
@@ -17,6 +17,7 @@ from ingest_project.entities.gazettes.indexed import Indexed
 from ingest_project.entities.gazettes.ranked import Ranked
 from ingest_project.entities.gazettes.themes import Query, Theme, load_themes
 from ingest_project.resources.encoders.hashing import HashingEncoder
+from ingest_project.resources.encoders.models import UseEncoder
 from ingest_project.sinks.live_index import LiveIndex
 from ingest_project.sinks.opensearch_api import OpenSearchApi
 from ingest_project_tests.entities.gazettes.press import Press, live, settings
@@ -161,8 +162,9 @@ async def test_an_excerpt_keeps_its_subthemes_its_tags_and_its_gazette_s_fields(
     found = await room.found()
     bare = " ".join(text.split())
     checksum = room.press.fields["7"]["file_checksum"]
-    assert {excerpt_id(checksum, bare), excerpt_id("other", bare)} == set(found)
-    one = found[excerpt_id(checksum, bare)]
+    seven = f"2704302_2026-11-20_{checksum}"
+    assert {excerpt_id(seven, bare), excerpt_id("2700102_2026-11-20_other", bare)} == set(found)
+    one = found[excerpt_id(seven, bare)]
     assert bare == room_text(one).replace("<cnpj>", "").replace("</cnpj>", "")
     assert (
         "CNPJ <cnpj>11.222.333/0001-81</cnpj> e não a de CNPJ 11.222.333/0001-82 nos autos" in one["excerpt"]
@@ -181,6 +183,21 @@ async def test_an_excerpt_keeps_its_subthemes_its_tags_and_its_gazette_s_fields(
     for word, count in (("entidadeambiental", 0), ("ibama", 2)):
         body = {"query": {"match": {"excerpt.exact": word}}}
         assert count == (await api.call("POST", f"/{room.theme.index}/_count", body))["count"]
+
+
+async def test_two_rows_of_one_file_have_an_excerpt_each(api: OpenSearchApi, index_name: str) -> None:
+    room = Newsroom(api, index_name, load_themes(REAL)[0])
+    room.press.print("1", LAW + SOME * 3)
+    room.press.print("2", LAW + SOME * 3, date="2026-11-21")
+    for id in "34":
+        room.press.print(id, "inteiro", territory_id="2700000", file_checksum=f"edition {id}")
+        room.press.cut(id, {"2700102": LAW + SOME * 3})
+    await room.work()
+    ended = await room.rank(HashingEncoder())
+    assert {"1": Done, "2": Done, "3": Done, "4": Done} == {id: type(one) for id, one in ended.items()}
+    found = list((await room.found()).values())
+    assert ["1", "2", "3", "4"] == sorted(one["document_id"] for one in found)
+    assert 1 == len({one["excerpt_id"] for one in found})
 
 
 async def test_a_text_of_a_million_characters_is_searched_to_its_end(
@@ -287,3 +304,25 @@ async def test_an_index_that_was_lost_is_no_gazette_without_a_finding(
     await api.call("DELETE", f"/{room.theme.index}-first")
     late = (await room.rank(HashingEncoder()))["1"]
     assert isinstance(late, Delayed)
+
+
+async def test_the_real_model_puts_what_is_on_the_theme_above_what_only_has_its_words(
+    api: OpenSearchApi, index_name: str
+) -> None:
+    room = Newsroom(api, index_name, load_themes(REAL)[0])
+    room.press.print(
+        "fauna",
+        "Nos termos da Lei Federal nº 12.651, de 25 de maio de 2012, o município cria a reserva de proteção "
+        "da biodiversidade e da fauna nativa, com trilhas para a educação ambiental e o estudo das espécies "
+        "ameaçadas.",
+    )
+    room.press.print(
+        "office",
+        "Fica aprovado o plano de cargos e salários dos servidores da secretaria da fazenda, ouvida a "
+        "pesquisa sobre o clima nos setores; as gratificações e as férias vencidas serão pagas em três "
+        "parcelas mensais.",
+    )
+    await room.work()
+    await room.rank(UseEncoder())
+    scores = {one["document_id"]: one["excerpt_embedding_score"] for one in (await room.found()).values()}
+    assert scores["fauna"] > 1.2 * scores["office"] > 0
