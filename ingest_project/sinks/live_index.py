@@ -31,6 +31,9 @@ PAGE = 50
 """Hits that one answer brings."""
 
 _KEEP = load_mode.HOLD_SECONDS / 3
+_ANALYZED = 4
+"""Texts analyzed at once: a server has one thread for it and 16 places behind it."""
+
 _MOST_GROUPS = 10_000
 """Buckets of one aggregation that every server allows."""
 
@@ -155,9 +158,11 @@ class LiveIndex:
 
     async def terms(self, field: str, texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Text -> its terms, as the field is analyzed."""
+        places = asyncio.Semaphore(_ANALYZED)
 
         async def one(text: str) -> tuple[str, ...]:
-            found = await self._ask("_analyze", {"field": field, "text": text})
+            async with places:
+                found = await self._ask("_analyze", {"field": field, "text": text})
             return tuple(token["token"] for token in found["tokens"])
 
         return dict(zip(texts, await asyncio.gather(*map(one, texts)), strict=True))

@@ -15,9 +15,9 @@ from random import Random
 from ingest_project.core.breaking import CircuitBreaker
 from ingest_project.core.bucket_standing import standing
 from ingest_project.core.documents import Stage
+from ingest_project.core.encoding import Encoder
 from ingest_project.core.extracting import TXT, Extractor, Handlers
 from ingest_project.core.governing import RateGovernor
-from ingest_project.core.indexing import IndexContract
 from ingest_project.core.limits import BatchLimits
 from ingest_project.core.posting import Poster
 from ingest_project.core.retrying import RetryPolicy
@@ -91,7 +91,7 @@ class Workshop:
         if step == SEGMENTS:
             return [self._segments(stack)]
         if step == INDEXED:
-            return [self.indexed(await self.gazettes(stack))]
+            return [self.indexed(await self._open(stack))]
         if step == EXCERPTS:
             return await self._excerpts(stack)
         if step == RANKED:
@@ -139,13 +139,27 @@ class Workshop:
             index, self.texts(), self.ledger.segments, COLLECTION.name, batch=self.settings.gazettes.bulk
         )
 
-    async def gazettes(self, stack: AsyncExitStack, *, beside: str = "") -> LiveIndex:
-        """The index of gazettes, or one that is made beside it."""
-        return await self._live(stack, self.settings.gazettes.index, indices.gazettes(), beside=beside)
+    def live(
+        self, api: OpenSearchApi, theme: Theme | None, *, beside: str = "", fast: bool = True
+    ) -> LiveIndex:
+        """The index of gazettes or of a theme, or one that is made beside it. The caller closes it."""
+        settings = self.settings
+        alias = settings.gazettes.index if theme is None else theme.index
+        contract = indices.gazettes() if theme is None else indices.excerpts()
+        most = settings.limits.opensearch_batch_bytes
+        told = LiveSettings(
+            holder=new_owner(),
+            is_dead=is_dead,
+            require_write=lambda name: settings.require_write("opensearch", name),
+            fast=fast,
+            limits=BatchLimits(count=settings.gazettes.bulk, bytes=most, overhead=0, unit=1),
+            rebuild="ingest gazettes reindex",
+        )
+        return LiveIndex(api, alias, contract, self._poster, told, beside=beside)
 
-    async def theme_index(self, stack: AsyncExitStack, theme: Theme, *, beside: str = "") -> LiveIndex:
-        """The index of a theme, or one that is made beside it."""
-        return await self._live(stack, theme.index, indices.excerpts(), beside=beside)
+    def encoder(self) -> Encoder:
+        """What ranks; its vectors are kept in the ledger."""
+        return CachedEncoder(encoder_of(self.settings.gazettes.encoder), self.ledger.vectors)
 
     async def _transfers(self, stack: AsyncExitStack) -> Transfers:
         connections = max(10, self.settings.limits.in_flight)
@@ -205,15 +219,14 @@ class Workshop:
     async def _excerpts(self, stack: AsyncExitStack) -> list[Stage]:
         if not self.themes:
             return []
-        gazettes = await self.gazettes(stack)
-        return [Excerpts(theme, gazettes, await self.theme_index(stack, theme)) for theme in self.themes]
+        gazettes = await self._open(stack)
+        return [Excerpts(theme, gazettes, await self._open(stack, theme)) for theme in self.themes]
 
     async def _ranked(self, stack: AsyncExitStack) -> list[Stage]:
         themes = self.themes
         if not themes:
             return []
-        encoder = CachedEncoder(encoder_of(self.settings.gazettes.encoder), self.ledger.vectors)
-        return [Ranked(theme, await self.theme_index(stack, theme), encoder) for theme in themes]
+        return [Ranked(theme, await self._open(stack, theme), self.encoder()) for theme in themes]
 
     def _processed(self, stack: AsyncExitStack) -> Processed:
         register, settings = self.register(stack), self.settings
@@ -225,27 +238,9 @@ class Workshop:
         after = (INDEXED, *(ranked_stage(theme) for theme in self.themes))
         return Processed(mark, after, batch=settings.gazettes.bulk)
 
-    async def _live(
-        self, stack: AsyncExitStack, alias: str, contract: IndexContract, *, beside: str
-    ) -> LiveIndex:
-        settings = self.settings
-        api: OpenSearchApi = await stack.enter_async_context(opensearch_api(settings))
-        most = settings.limits.opensearch_batch_bytes
-        live = LiveIndex(
-            api,
-            alias,
-            contract,
-            self._poster,
-            LiveSettings(
-                holder=new_owner(),
-                is_dead=is_dead,
-                require_write=lambda name: settings.require_write("opensearch", name),
-                fast=bool(beside) or await asyncio.to_thread(self._fast),
-                limits=BatchLimits(count=settings.gazettes.bulk, bytes=most, overhead=0, unit=1),
-                rebuild="ingest gazettes reindex",
-            ),
-            beside=beside,
-        )
+    async def _open(self, stack: AsyncExitStack, theme: Theme | None = None) -> LiveIndex:
+        api = await stack.enter_async_context(opensearch_api(self.settings))
+        live = self.live(api, theme, fast=await asyncio.to_thread(self._fast))
         stack.push_async_callback(live.close)
         return live
 
