@@ -1,4 +1,4 @@
-"""DocumentLedgerLaws: the rules of core.document_ledger.DocumentLedger, as tests for every ledger to inherit."""
+"""DocumentLedgerLaws: the rules of core.document_ledger.DocumentLedger as tests; every ledger inherits them."""
 
 from __future__ import annotations
 
