@@ -1,4 +1,4 @@
-"""DocumentLedgerLaws: the rules of core.document_ledger.DocumentLedger as tests; every ledger inherits them."""
+"""DocumentLedgerLaws: the rules of core.document_ledger.DocumentLedger as tests, for all to inherit."""
 
 from __future__ import annotations
 
