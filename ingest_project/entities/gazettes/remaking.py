@@ -15,7 +15,7 @@ from ingest_project.entities.gazettes.excerpts import Excerpts
 from ingest_project.entities.gazettes.ranked import Ranked, theme_fill
 from ingest_project.entities.gazettes.spec import COLLECTION
 from ingest_project.entities.gazettes.themes import Theme
-from ingest_project.entities.gazettes.workshop import Workshop
+from ingest_project.entities.gazettes.workshop import INDEX_SECONDS, Workshop
 from ingest_project.ledgers.documents import SqlDocumentLedger
 from ingest_project.resources.connect import opensearch_api
 from ingest_project.resources.deployments import Settings
@@ -64,7 +64,7 @@ def _theme(workshop: Workshop, name: str) -> Theme | None:
 
 async def _remake(workshop: Workshop, theme: Theme | None, how: Remaking, log: Log) -> Reindexed:
     settings = workshop.settings
-    async with opensearch_api(settings) as api:
+    async with opensearch_api(settings, timeout=INDEX_SECONDS) as api:
         stage, fill = _filling(workshop, api, theme)
         remaking = Reindexing(
             api,

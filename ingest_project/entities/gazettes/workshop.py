@@ -66,6 +66,9 @@ from ingest_project.wire.http import Endpoint
 CONNECT_ALLOWANCE, ANSWER_SECONDS = 30.0, 300.0
 """What the domain gives a file: to be sent, and to be answered."""
 
+INDEX_SECONDS = 120.0
+"""For one request: a node analyzes texts of megabytes in three ways."""
+
 FAST_FROM = 1000
 """So many open documents are indexed without refreshes between them, unless the deployment says otherwise."""
 
@@ -239,7 +242,7 @@ class Workshop:
         return Processed(mark, after, batch=settings.gazettes.bulk)
 
     async def _open(self, stack: AsyncExitStack, theme: Theme | None = None) -> LiveIndex:
-        api = await stack.enter_async_context(opensearch_api(self.settings))
+        api = await stack.enter_async_context(opensearch_api(self.settings, timeout=INDEX_SECONDS))
         live = self.live(api, theme, fast=await asyncio.to_thread(self._fast))
         stack.push_async_callback(live.close)
         return live
