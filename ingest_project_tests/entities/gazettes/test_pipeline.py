@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import psycopg
 import pytest
 
@@ -14,9 +16,11 @@ from ingest_project.cli import run
 from ingest_project.core.bucket_standing import standing
 from ingest_project.entities.gazettes.archive import aggregate, unknown
 from ingest_project.entities.gazettes.spec import COLLECTION
+from ingest_project.orchestration.buckets import range_tags
 from ingest_project.testing.gazette_files import HTML, Gazettes
 from ingest_project.testing.running import RunningServer
 from ingest_project_tests.entities.gazettes.newsroom import Newsroom, newsroom
+from ingest_project_tests.faults.deployed import only_our_warnings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -197,6 +201,41 @@ def test_an_index_is_made_anew_without_extracting(
         assert (0, True) == (status, f"{len(before)} documents" in said)
         assert before == through.documents(index)
     assert 2 == ingest("reindex", "nonsense")[0]
+
+
+@pytest.mark.dagster
+def test_dagster_runs_the_same_steps_over_the_same_ledger(
+    through: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in through.variables.items():
+        monkeypatch.setenv(name, value)
+    with only_our_warnings(), dg.DagsterInstance.ephemeral() as instance:
+        definitions = import_module("ingest_project.definitions").defs
+
+        def execute(job: str, **how: Any) -> dg.ExecuteInProcessResult:
+            found: dg.ExecuteInProcessResult = definitions.resolve_job_def(job).execute_in_process(
+                instance=instance, raise_on_error=False, **how
+            )
+            assert found.success
+            return found
+
+        execute("gazettes_list_all")
+        execute("gazettes_run", tags=range_tags(COLLECTION, "2026-01"))
+        execute("gazettes_aggregates", partition_key="2026")
+        looked = execute("gazettes_standing")
+        rows = {
+            step.name: instance.fetch_materializations(
+                dg.AssetKey(["gazettes", step.name]), limit=100
+            ).records
+            for step in COLLECTION.steps
+        }
+    assert {16} == {len({one.partition_key for one in found}) for found in rows.values()}
+    checks = {one.check_name: one for one in looked.get_asset_check_evaluations()}
+    assert checks["nothing_left_behind"].passed
+    assert f"{through.expected_parked().total()} of {len(GAZETTES)}" in str(
+        checks["failures_within_limit"].description
+    )
+    assert through.variables["INGEST_GAZETTES_DATABASE_URL"] not in repr(rows) + repr(checks)
 
 
 def test_with_a_handler_for_html_exactly_those_gazettes_run(through: Newsroom) -> None:
