@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+SUFFIX = ".scratch"
+"""Of our folders alone: the place is one that others use too, and what is swept is gone."""
+
 
 @contextmanager
 def scratch_folder(kind: str, parent: Path | None = None) -> Iterator[Path]:
@@ -36,7 +39,9 @@ def sweep(place: Path, prefix: str) -> int:
     """Remove the folders that nobody holds; returns how many."""
     removed = 0
     for entry in os.scandir(place):
-        if not entry.name.startswith(prefix) or not entry.is_dir(follow_symlinks=False):
+        if not entry.name.startswith(prefix) or not entry.name.endswith(SUFFIX):
+            continue
+        if not entry.is_dir(follow_symlinks=False):
             continue
         with suppress(OSError):
             lock = _try(Path(entry.path))
@@ -50,7 +55,7 @@ def sweep(place: Path, prefix: str) -> int:
 def _locked(place: Path, prefix: str) -> tuple[Path, int]:
     """A new folder under its lock; one that was swept before it had its lock is made anew."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=SUFFIX, dir=place))
         with suppress(FileNotFoundError):
             lock = _try(folder)
             if lock is not None:

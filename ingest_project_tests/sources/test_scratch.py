@@ -48,3 +48,10 @@ def test_what_a_killed_process_left_is_removed_and_what_others_hold_is_not(tmp_p
         with scratch_folder("test", tmp_path):
             assert not left.exists()
     assert ["ingest-other-1"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_folder_of_somebody_else_with_a_like_name_stays(tmp_path: Path) -> None:
+    theirs = tmp_path / "ingest-test-of-mine"
+    theirs.mkdir()
+    with scratch_folder("test", tmp_path):
+        assert theirs.exists()
