@@ -245,3 +245,14 @@ def test_with_a_handler_for_html_exactly_those_gazettes_run(through: Newsroom) -
     assert len(pages) == reports["texts"].done == reports["processed"].done
     assert 0 == reports["downloaded"].done
     assert before | pages == through.flagged()
+
+
+def test_another_extractor_does_all_but_plain_text_once_more(through: Newsroom, tika: RunningServer) -> None:
+    given = {"INGEST_GAZETTES_EXTRACTOR": "tika", "INGEST_GAZETTES_TIKA_URL": tika.url}
+    read = [one for one in through.made.values() if one.stage not in ("downloaded", "texts")]
+    others = [one for one in read if not one.kind.startswith("txt")]
+    report = through.run("texts", **given)["texts"]
+    assert (len(others), 0) == (report.done, report.delayed)
+    assert through.expected_parked() == through.parked()
+    again = through.run("texts", **given)["texts"]
+    assert (0, len(read)) == (again.done, again.unchanged)
