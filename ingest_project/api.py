@@ -63,8 +63,10 @@ def _found(name: str) -> tuple[str, EntitySpec]:
 
 
 def _specs(module: ModuleType) -> Sequence[EntitySpec]:
-    several: Sequence[EntitySpec] = getattr(module, "SPECS", ())
-    return several or (module.SPEC, *getattr(module, "BESIDE", ()))
+    if hasattr(module, "SPECS"):
+        several: Sequence[EntitySpec] = module.SPECS
+        return several
+    return (module.SPEC, *getattr(module, "BESIDE", ()))
 
 
 def own_key(spec: EntitySpec, options: ImportOptions) -> ImportOptions:

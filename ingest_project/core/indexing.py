@@ -18,7 +18,7 @@ MALFORMED = ("ignore", "refuse")
 KINDS = frozenset(
     {
         *("byte", "short", "integer", "long", "unsigned_long"),
-        *("half_float", "float", "double", "boolean", "geo_point", "ip", "binary"),
+        *("half_float", "float", "double", "boolean", "geo_point", "ip", "binary", "rank_feature"),
     }
 )
 MOST_FIELDS, MOST_DEPTH, LONGEST_WORD = 2500, 20, 32_766 // 4
@@ -80,14 +80,20 @@ class Text:
     Attributes:
         analyzer: One of ANALYZERS or of the contract's ``analysis``; empty is the index's default.
         keyword: Up to so many characters also as one word, under ``<name>.keyword``; 0: not.
+        also: Analyzed in other ways, too: name below the field's -> analyzer.
+        offsets: The index keeps where each term stands: texts of any length can be highlighted.
     """
 
     analyzer: str = ""
     keyword: int = 0
+    also: Mapping[str, str] = field(default_factory=dict)
+    offsets: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.keyword <= LONGEST_WORD:
             raise ConfigurationError(f"keyword must be 0 to {LONGEST_WORD}, not {self.keyword}")
+        if any(not name or "." in name or (self.keyword and name == "keyword") for name in self.also):
+            raise ConfigurationError(f"also: {', '.join(map(repr, self.also))}: not names below a field's")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +151,15 @@ class IndexContract:
         malformed: A declared number, date, point or address that is none: ``ignore`` leaves that value out of
             the search, ``refuse`` refuses the document. A malformed boolean is always refused.
         analysis: Analyzers of one's own, as OpenSearch's ``index.analysis`` takes them.
-        settings: Further settings of new indices by their full name, ``{"index.number_of_shards": 3}``.
+        settings: Further settings of new indices by their full name, ``{"index.number_of_shards": 3}``;
+            a tuple of texts is a list.
     """
 
     fields: Mapping[str, Field] = field(default_factory=dict)
     dynamic: str = "true"
     malformed: str = "ignore"
     analysis: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    settings: Mapping[str, str | int | float | bool | tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.dynamic not in DYNAMIC:
@@ -166,8 +173,10 @@ class IndexContract:
         count = 0
         for path, one in _walk(self.fields, ()):
             count += 1
-            if isinstance(one, Text) and one.analyzer and one.analyzer not in analyzers:
-                raise ConfigurationError(f"field {path}: there is no analyzer {one.analyzer!r}")
+            named = [one.analyzer, *one.also.values()] if isinstance(one, Text) else []
+            for analyzer in named:
+                if analyzer and analyzer not in analyzers:
+                    raise ConfigurationError(f"field {path}: there is no analyzer {analyzer!r}")
         if count > MOST_FIELDS:
             raise ConfigurationError(f"{count} fields are declared; {MOST_FIELDS} at most")
 
@@ -193,7 +202,7 @@ def _check_settings(settings: Mapping[str, object]) -> None:
         for start, instead in ours.items():
             if name.startswith(start):
                 raise ConfigurationError(f"setting {name}: say it with `{instead}`")
-        if not name.startswith("index.") or not isinstance(value, str | int | float | bool):
+        if not name.startswith("index.") or not isinstance(value, str | int | float | bool | tuple):
             raise ConfigurationError(f"setting {name}={value!r}: must be index.<name> and one plain value")
 
 

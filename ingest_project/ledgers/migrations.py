@@ -5,10 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Column, Connection, insert, select, text, update
 from sqlalchemy.schema import CreateColumn
 
-from ingest_project.ledgers.schema import VERSION, metadata, rejections, versions
+from ingest_project.ledgers.document_schema import documents
+from ingest_project.ledgers.schema import VERSION, rejections, versions
 
 ADDED = {2: (rejections.c.state, rejections.c.replay, rejections.c.closed, rejections.c.closed_by)}
 """Version -> columns that it added to tables of the version before. New tables need no word."""
+
+TABLES = documents.metadata
+"""All tables: those of documents join the others where they are defined."""
 
 
 def prepare(connection: Connection) -> int:
@@ -16,7 +20,7 @@ def prepare(connection: Connection) -> int:
     versions.create(connection, checkfirst=True)
     found = connection.execute(select(versions.c.version)).scalar()
     if found is None:
-        metadata.create_all(connection)
+        TABLES.create_all(connection)
         connection.execute(insert(versions).values(version=VERSION))
         return VERSION
     if found > VERSION:
@@ -25,7 +29,7 @@ def prepare(connection: Connection) -> int:
         for version in range(found + 1, VERSION + 1):
             for column in ADDED.get(version, ()):
                 _add(connection, column)
-        metadata.create_all(connection)
+        TABLES.create_all(connection)
         connection.execute(update(versions).values(version=VERSION))
     return VERSION
 

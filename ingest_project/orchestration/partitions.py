@@ -18,7 +18,10 @@ def daily_partitions(spec: EntitySpec) -> dg.DailyPartitionsDefinition:
 
 
 class Grid(dg.MultiPartitionsDefinition):
-    """date x file_chunk. Its keys, thousands a year, are made once a day and not for each check of a run."""
+    """Time x slots. Its keys, thousands a year, are made once a day or month, not for each check of a run.
+
+    The time's dimension has the first name in order: date x file_chunk, month x territories.
+    """
 
     _listed: tuple[str | None, Sequence[dg.MultiPartitionKey]] = (None, ())
 
@@ -27,7 +30,8 @@ class Grid(dg.MultiPartitionsDefinition):
     ) -> Sequence[dg.MultiPartitionKey]:
         if current_time is not None:
             return super().get_partition_keys(current_time, dynamic_partitions_store)
-        newest = self.get_partitions_def_for_dimension("date").get_last_partition_key()
+        time = min(self.partition_dimension_names)
+        newest = self.get_partitions_def_for_dimension(time).get_last_partition_key()
         if newest != self._listed[0]:
             self._listed = newest, super().get_partition_keys(None, dynamic_partitions_store)
         return self._listed[1]

@@ -45,10 +45,10 @@ def course_of(spec: EntitySpec, ingest: IngestResource, day: str) -> Course:
     )
 
 
-def runs_of(instance: dg.DagsterInstance, spec: EntitySpec, day: str, now: float) -> list[RunFact]:
-    """The latest runs of a date, the newest first. One that Dagster will try again has not ended."""
+def runs_of(instance: dg.DagsterInstance, name: str, day: str, now: float) -> list[RunFact]:
+    """The latest runs of a date or month, the newest first. One that Dagster will try again has not ended."""
     records = instance.get_run_records(
-        dg.RunsFilter(tags={DATE_TAG: f"{spec.name} {day}"}), limit=20, order_by="id", ascending=False
+        dg.RunsFilter(tags={DATE_TAG: f"{name} {day}"}), limit=20, order_by="id", ascending=False
     )
     found: list[RunFact] = []
     for record in records:
@@ -97,7 +97,7 @@ def build_sync_sensor(
         requests = []
         for day in sorted({sync.date for sync in latest}):
             course, now = course_of(spec, ingest, day), clock()
-            runs = runs_of(context.instance, spec, day, now)
+            runs = runs_of(context.instance, spec.name, day, now)
             if phase := due(course, runs, now):
                 requests.append(sync_request(spec, day, phase, course, len(runs)))
         return dg.SensorResult(run_requests=requests)

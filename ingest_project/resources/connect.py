@@ -72,8 +72,11 @@ def dynamodb_api(settings: Settings) -> DynamoDBApi:
     return DynamoDBApi(endpoint, signer)
 
 
-def opensearch_api(settings: Settings) -> OpenSearchApi:
+def opensearch_api(settings: Settings, *, timeout: float = 60.0) -> OpenSearchApi:
     """Calls for the hot path. The caller asks ``settings.require_write`` for each index first.
+
+    Args:
+        timeout: Seconds for one whole request; texts of megabytes take a server longer than records.
 
     Raises:
         ConfigurationError: There is no OpenSearch.
@@ -82,8 +85,8 @@ def opensearch_api(settings: Settings) -> OpenSearchApi:
     from ingest_project.sinks.signing import Signer
     from ingest_project.wire.http import Endpoint as HttpEndpoint
 
-    url = opensearch_url(settings)
-    endpoint = HttpEndpoint(url, connections=settings.limits.in_flight, tls=tls_context(settings))
+    url, connections = opensearch_url(settings), settings.limits.in_flight
+    endpoint = HttpEndpoint(url, connections=connections, timeout=timeout, tls=tls_context(settings))
     access = settings.opensearch
     if access.mode == "aws":
         signer = Signer(credentials(settings, "opensearch"), region=settings.region, service=access.service)

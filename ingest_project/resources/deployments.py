@@ -17,6 +17,7 @@ from ingest_project.local.state import Stack, read_running
 from ingest_project.resources.accesses import AwsAccess, OpenSearchAccess, read_aws, read_opensearch
 from ingest_project.resources.api_access import ApiAccess, read_api_access
 from ingest_project.resources.endpoints import Endpoint, Service, parse_allowed, require_write
+from ingest_project.resources.gazettes_access import GazettesAccess, read_gazettes_access
 from ingest_project.resources.variables import Reader
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "OPENSEARCH_URL")
@@ -94,6 +95,7 @@ class Settings:
     create_tables: str
     table_keys: Mapping[str, KeySchema]
     wms: ApiAccess
+    gazettes: GazettesAccess
     allow_remote_writes: frozenset[str]
 
     @classmethod
@@ -139,17 +141,20 @@ class Settings:
             create_tables=read.choice("INGEST_CREATE_TABLES", "never", "embedded", "always"),
             table_keys=parse_table_keys(read.text("INGEST_TABLE_KEYS")),
             wms=read_api_access(read),
+            gazettes=read_gazettes_access(read, read.text("INGEST_BUCKET")),
             allow_remote_writes=parse_allowed(read.text("INGEST_ALLOW_REMOTE_WRITES")),
         )
 
     def require_write(self, service: Service, name: str) -> None:
-        """Raise RemoteWriteRefused unless bucket, table or index ``name`` may be written to."""
+        """Raise RemoteWriteRefused unless bucket, table, index or database ``name`` may be written to."""
         require_write(service, self.endpoint(service), self.region, name, self.allow_remote_writes)
 
     def endpoint(self, service: Service) -> Endpoint | None:
         """Where the service is; None is AWS itself, or no OpenSearch at all."""
         if service == "s3":
             return self.s3_endpoint
+        if service == "postgresql":
+            return self.gazettes.database[0]
         return self.dynamodb_endpoint if service == "dynamodb" else self.opensearch_endpoint
 
     def may_create_table(self) -> bool:

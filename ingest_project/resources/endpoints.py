@@ -13,27 +13,31 @@ from typing import Literal
 
 from ingest_project.core.errors import ConfigurationError, RemoteWriteRefused
 
-Service = Literal["s3", "dynamodb", "opensearch"]
+Service = Literal["s3", "dynamodb", "opensearch", "postgresql"]
 
 ALLOW_VARIABLE = "INGEST_ALLOW_REMOTE_WRITES"
 
 ALLOW_SYNTAX = (
     "comma-separated targets: `s3:BUCKET`, `dynamodb:REGION/TABLE` (`*` for every table) on AWS; "
-    "`s3:HOST[:PORT]/BUCKET`, `dynamodb:HOST[:PORT]/TABLE` elsewhere; `opensearch:HOST[:PORT]`"
+    "`s3:HOST[:PORT]/BUCKET`, `dynamodb:HOST[:PORT]/TABLE` elsewhere; `opensearch:HOST[:PORT]`; "
+    "`postgresql:HOST[:PORT]/DATABASE`"
 )
 
 _URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?/?", re.ASCII)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+POSTGRESQL_PORT = 5432
+_DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": POSTGRESQL_PORT}
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _PLACE = rf"(?:\[[0-9a-f:.]+\]|{_NAME})(?::[0-9]{{1,5}})?"
 _ALLOWED = re.compile(
-    rf"s3:(?:{_PLACE}/)?{_NAME}|dynamodb:{_PLACE}/(?:{_NAME}|\*)|opensearch:{_PLACE}", re.ASCII
+    rf"s3:(?:{_PLACE}/)?{_NAME}|dynamodb:{_PLACE}/(?:{_NAME}|\*)|opensearch:{_PLACE}"
+    rf"|postgresql:{_PLACE}/{_NAME}",
+    re.ASCII,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An http(s) address without path, login or anything else that two parsers could read differently."""
+    """An address of a server without path, login or anything else that two parsers could read differently."""
 
     scheme: str
     host: str
@@ -103,7 +107,7 @@ def require_write(
     """Let a write to this machine pass, and one to a remote target that is allowed by name.
 
     Args:
-        name: Bucket, table or index.
+        name: Bucket, table, index or database.
         allowed: Entries of INGEST_ALLOW_REMOTE_WRITES.
 
     Raises:

@@ -159,18 +159,8 @@ class Rebuilder:
             aliases.require_movable(
                 self.alias, former, made_for=self._table, replace_index=self._options.delete_old
             )
-        begun = [
-            state.name
-            for state in await indexes.our_indices(api)
-            if state.mark.get(aliases.MARK_REBUILDS) == self.alias
-            if state.made_for == self._table and not state.aliases
-        ]
-        if begun and not self._options.anew:
-            return begun[-1]
-        now = self._wall()
-        while await indexes.find_index(api, aliases.stamped(self.alias, now)) is not None:
-            now += 1
-        return aliases.stamped(self.alias, now)
+        now, anew = self._wall(), self._options.anew
+        return await aliases.beside(api, self.alias, made_for=self._table, now=now, anew=anew)
 
     def _load(self, stage: str, chunks: Sequence[Chunk], index: str) -> list[ChunkOutcome]:
         outcomes = []
@@ -236,9 +226,7 @@ class Rebuilder:
         move = await aliases.move_alias(
             api, self.alias, new.index, made_for=self._table, replace_index=self._options.delete_old
         )
-        state = await aliases.require_ours(api, new.index, made_for=self._table)
-        rest = {name: value for name, value in state.mark.items() if name != aliases.MARK_REBUILDS}
-        await indexes.put_mark(api, state, rest)
+        await aliases.settled(api, new.index, made_for=self._table)
         return move
 
     def _adopt(self, index: str, chunks: Sequence[Chunk]) -> int:

@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest_project.core.errors import ConfigurationError, PermanentFailure, TargetMissing
-from ingest_project.sinks.indexes import IndexState, find_index, index_path, name_fault
+from ingest_project.sinks.indexes import (
+    IndexState,
+    find_index,
+    index_path,
+    name_fault,
+    our_indices,
+    put_mark,
+)
 from ingest_project.sinks.opensearch_api import OpenSearchApi
 
 MARK_REBUILDS = "rebuilds"
@@ -33,6 +40,36 @@ class Move:
 def stamped(alias: str, now: float) -> str:
     """Name for a new index behind the alias: ``alias-20261122t174500z``, in time's order."""
     return f"{alias}-{datetime.fromtimestamp(now, UTC):%Y%m%dt%H%M%Sz}"
+
+
+async def beside(api: OpenSearchApi, alias: str, *, made_for: str, now: float, anew: bool = False) -> str:
+    """Name of the index that is to be built for the alias: of one that was begun, or a new one.
+
+    Args:
+        now: Wall clock, for a new name.
+        anew: A new one in any case.
+    """
+    begun = [
+        state.name
+        for state in await our_indices(api)
+        if state.mark.get(MARK_REBUILDS) == alias
+        if state.made_for == made_for and not state.aliases
+    ]
+    if begun and not anew:
+        return begun[-1]
+    while await find_index(api, stamped(alias, now)) is not None:
+        now += 1
+    return stamped(alias, now)
+
+
+async def settled(api: OpenSearchApi, index: str, *, made_for: str) -> None:
+    """Take the mark of being built off an index for which its alias stands.
+
+    Raises:
+        TargetMissing, PermanentFailure: As ``require_ours``.
+    """
+    state = await require_ours(api, index, made_for=made_for)
+    await put_mark(api, state, {name: value for name, value in state.mark.items() if name != MARK_REBUILDS})
 
 
 async def move_alias(

@@ -23,6 +23,9 @@ NAME_BYTES = 255
 MARK = "ingest_project"
 """Under this name ``_meta`` of an index holds what we know of it."""
 
+REBUILD = "ingest index rebuild"
+"""Command that loads a table's index anew."""
+
 _FORBIDDEN = re.compile(r'[\s"*\\<>|,/?#:]')
 _STATE = "filter_path=%2A.aliases%2C%2A.settings.index%2C%2A.mappings._meta"
 
@@ -110,6 +113,7 @@ async def ensure_index(
     contract: IndexContract = BY_DEFAULT,
     mark: Mapping[str, Any] | None = None,
     note: Note = unheard,
+    rebuild: str = REBUILD,
 ) -> IndexState:
     """Make the index and its template unless it exists; bring one of ours up to a changed contract.
 
@@ -119,6 +123,7 @@ async def ensure_index(
         name: An index, or an alias of one.
         made_for: What the index is for (the table's name); kept in the mappings' ``_meta``.
         mark: What else a new index is marked with.
+        rebuild: Command that makes a new index of what this one is made for.
 
     Raises:
         PermanentFailure: It was made for something else, or contradicts the contract.
@@ -137,7 +142,7 @@ async def ensure_index(
         )
     if state.made_for and state.mark.get("contract") != fingerprint(contract):
         await put_template(api, name, made_for=made_for, contract=contract, note=note)
-        await _update(api, state, contract)
+        await _update(api, state, contract, rebuild)
     return state
 
 
@@ -231,7 +236,7 @@ async def _create(api: OpenSearchApi, name: str, mark: Mapping[str, Any], contra
             raise
 
 
-async def _update(api: OpenSearchApi, state: IndexState, contract: IndexContract) -> None:
+async def _update(api: OpenSearchApi, state: IndexState, contract: IndexContract, rebuild: str) -> None:
     """Add to the index what a changed contract adds. Settings of a standing index are left to its owner."""
     path = f"{index_path(state.name)}/_mapping"
     standing = (await api.call("GET", path))[state.name]["mappings"]
@@ -245,5 +250,5 @@ async def _update(api: OpenSearchApi, state: IndexState, contract: IndexContract
     if against:
         raise PermanentFailure(
             f"index {state.name} does not fit the contract, and no index changes what it has: {against}. "
-            f"Load a new one beside it and switch: `ingest index rebuild {state.made_for}`"
+            f"Load a new one beside it and switch: `{rebuild} {state.made_for}`"
         )

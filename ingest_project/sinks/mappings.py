@@ -24,7 +24,8 @@ from ingest_project.core.indexing import (
 
 FIELDS_LIMIT = 5000
 
-_FIXED = ("type", "analyzer", "format", "scaling_factor", "enabled")
+_FIXED = ("type", "analyzer", "format", "scaling_factor", "enabled", "term_vector")
+_OFFSETS = {"term_vector": "with_positions_offsets"}
 """What no index changes of a field once it stands."""
 
 
@@ -84,9 +85,9 @@ def _contradictions(standing: Mapping[str, Any], wanted: Mapping[str, Any], abov
             has = ", ".join(f"{aspect} {_aspect(found, aspect)}" for aspect in differing)
             says = ", ".join(f"{aspect} {_aspect(mapping, aspect)}" for aspect in differing)
             yield f"{above}{name} has {has}, the contract says {says}"
-        elif "properties" in mapping:
-            inside = found.get("properties", {})
-            yield from _contradictions(inside, mapping["properties"], f"{above}{name}.")
+        for below in ("properties", "fields"):
+            if not differing and below in mapping:
+                yield from _contradictions(found.get(below, {}), mapping[below], f"{above}{name}.")
 
 
 def _aspect(mapping: Mapping[str, Any], aspect: str) -> object:
@@ -100,9 +101,7 @@ def _field(one: Field) -> dict[str, Any]:
         case Keyword():
             return {"type": "keyword", "ignore_above": one.longest}
         case Text():
-            word = {"keyword": {"type": "keyword", "ignore_above": one.keyword}}
-            analyzer = {"analyzer": one.analyzer} if one.analyzer else {}
-            return {"type": "text"} | analyzer | ({"fields": word} if one.keyword else {})
+            return _text(one)
         case Date():
             return {"type": "date"} | ({"format": "||".join(one.formats)} if one.formats else {})
         case ScaledFloat():
@@ -111,6 +110,17 @@ def _field(one: Field) -> dict[str, Any]:
             return {"type": "object", "enabled": False}
         case Group():
             return _group(one)
+
+
+def _text(one: Text) -> dict[str, Any]:
+    kept = _OFFSETS if one.offsets else {}
+    fields: dict[str, Any] = {
+        name: {"type": "text", "analyzer": analyzer, **kept} for name, analyzer in one.also.items()
+    }
+    if one.keyword:
+        fields["keyword"] = {"type": "keyword", "ignore_above": one.keyword}
+    analyzer = {"analyzer": one.analyzer} if one.analyzer else {}
+    return {"type": "text"} | analyzer | kept | ({"fields": fields} if fields else {})
 
 
 def _group(one: Group) -> dict[str, Any]:

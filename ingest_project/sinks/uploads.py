@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -35,10 +35,25 @@ class Upload:
     """An object on its way; as a context manager it is taken back unless it was finished.
 
     Memory: one piece and what is added at once.
+
+    Args:
+        media: Content-Type of the object, where it is to have one.
+        encoding: Content-Encoding of its bytes.
     """
 
-    def __init__(self, client: S3Client, bucket: str, key: str, *, piece: int = PIECE) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        bucket: str,
+        key: str,
+        *,
+        piece: int = PIECE,
+        media: str = "",
+        encoding: str = "",
+    ) -> None:
         self._client, self._bucket, self._key, self._piece = client, bucket, key, piece
+        named = {"ContentType": media, "ContentEncoding": encoding}
+        self._headers: Any = {name: word for name, word in named.items() if word}
         self._held = bytearray()
         self._bytes = 0
         self._md5, self._sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
@@ -70,9 +85,9 @@ class Upload:
         """Make the object visible, in place of one that is there."""
         with translated(f"s3://{self._bucket}/{self._key}"):
             if not self._upload:
-                etag = self._client.put_object(Bucket=self._bucket, Key=self._key, Body=bytes(self._held))[
-                    "ETag"
-                ]
+                etag = self._client.put_object(
+                    Bucket=self._bucket, Key=self._key, Body=bytes(self._held), **self._headers
+                )["ETag"]
             else:
                 if self._held:
                     self._send(bytes(self._held))
@@ -90,7 +105,9 @@ class Upload:
     def _send(self, data: bytes) -> None:
         with translated(f"s3://{self._bucket}/{self._key}"):
             if not self._upload:
-                made = self._client.create_multipart_upload(Bucket=self._bucket, Key=self._key)
+                made = self._client.create_multipart_upload(
+                    Bucket=self._bucket, Key=self._key, **self._headers
+                )
                 self._upload = made["UploadId"]
             number = len(self._parts) + 1
             answer = self._client.upload_part(

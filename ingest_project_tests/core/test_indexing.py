@@ -26,14 +26,15 @@ def test_a_contract_of_all_kinds_stands_and_travels_to_worker_processes() -> Non
         fields={
             "id": Keyword(),
             "title": Text(analyzer="german", keyword=256),
-            "own": Text(analyzer="shout"),
+            "own": Text(analyzer="shout", also={"plain": "standard"}, offsets=True),
+            "score": Value(kind="rank_feature"),
             "day": Date(formats=("yyyy-MM-dd", "epoch_millis")),
             "price": ScaledFloat(factor=100),
             "lines": Group(nested=True, fields={"sku": Keyword(), "place": Value(kind="geo_point")}),
         },
         dynamic="strict",
         analysis={"analyzer": {"shout": {"tokenizer": "standard", "filter": ["uppercase"]}}},
-        settings={"index.number_of_shards": 3},
+        settings={"index.number_of_shards": 3, "index.sort.field": ("id", "day")},
     )
     assert contract == pickle.loads(pickle.dumps(contract))
 
@@ -54,6 +55,9 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: IndexContract(fields={"_id": Keyword()}), "field '_id': not a field's name"),
     (lambda: IndexContract(fields={"g": Group(fields={" x": Keyword()})}), "field 'g. x'"),
     (lambda: IndexContract(fields={"t": Text(analyzer="klingon")}), "field t: there is no analyzer"),
+    (lambda: IndexContract(fields={"t": Text(also={"x": "klingon"})}), "field t: there is no analyzer"),
+    (lambda: Text(also={"a.b": "standard"}), "not names below a field's"),
+    (lambda: Text(also={"keyword": "standard"}, keyword=8), "not names below a field's"),
     (lambda: IndexContract(analysis={"analysers": {}}), "analysis has no analysers"),
     (lambda: IndexContract(settings={"number_of_shards": 3}), "must be index.<name>"),
     (lambda: IndexContract(settings={"index.mapping.ignore_malformed": True}), "say it with `malformed`"),

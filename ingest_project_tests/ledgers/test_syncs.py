@@ -27,6 +27,7 @@ from ingest_project.core.syncing import (
 )
 from ingest_project.ledgers.database import Database
 from ingest_project.ledgers.known_ids import BLOCK, note
+from ingest_project.ledgers.schema import VERSION
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.ledgers.syncs import Piece
 from ingest_project.ledgers.upkeep import Upkeep
@@ -226,7 +227,7 @@ def test_a_ledger_of_version_2_gets_the_tables_of_syncs(ledger: SqlLedger, ledge
     database.close()
     assert begin(SqlLedger(ledger_url)).number == 1
     with database.reading() as connection:
-        assert connection.execute(text("SELECT version FROM ingest_schema")).scalar() == 3
+        assert connection.execute(text("SELECT version FROM ingest_schema")).scalar() == VERSION
         assert {"ingest_budgets", "ingest_landings"} <= set(inspect(connection).get_table_names())
     database.close()
 

@@ -183,6 +183,20 @@ async def test_an_index_that_appears_later_gets_the_contract_and_is_not_thereby_
     assert ("strict", []) == (standing["dynamic"], contradictions(standing, RICH))
 
 
+def test_a_standing_text_that_is_analyzed_otherwise_or_has_no_offsets_contradicts() -> None:
+    wanted = IndexContract(fields={"t": Text(also={"exact": "simple"}, offsets=True)})
+    for other, said in (
+        (
+            Text(also={"exact": "standard"}, offsets=True),
+            ["t.exact has analyzer standard, the contract says"],
+        ),
+        (Text(also={"exact": "simple"}), ["t has term_vector by default, the contract"]),
+        (Text(offsets=True), []),
+    ):
+        found = contradictions(mappings_of(IndexContract(fields={"t": other})), wanted)
+        assert said == [one[: len(said[0])] for one in found]
+
+
 async def test_templates_of_tables_whose_names_begin_alike_stand_side_by_side(
     api: OpenSearchApi, opensearch: Any, index_name: str
 ) -> None:

@@ -1,0 +1,1 @@
+"""Documents that pass through stages: who runs a stage over many of them."""

@@ -1,0 +1,1 @@
+"""Segmenters of associations that do not exist: a file beside this one is all that each takes."""
