@@ -2,9 +2,9 @@
 
 Servers of its own: PostgreSQL (rows and ledger), SeaweedFS, Tika, a real OpenSearch node. Each pass is a
 process of its own (gazettes_steps) without Dagster: a first one over all; a second one, which must find
-nothing to do; one after HTML has got a handler; then the index of gazettes made anew from what is stored. What
-is left behind is compared with what the generator knows, document by document (gazettes_truth). Keeps one JSON
-object, prints a table.
+nothing to do; one after HTML has got a handler; then the index of gazettes made anew from what is stored.
+What is left behind is compared with what the generator knows, document by document (gazettes_truth). Keeps one
+JSON object, prints a table.
 """
 
 from __future__ import annotations
