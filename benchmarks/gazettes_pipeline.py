@@ -2,9 +2,9 @@
 
 Servers of its own: PostgreSQL (rows and ledger), SeaweedFS, Tika, a real OpenSearch node. Each pass is a
 process of its own (gazettes_steps) without Dagster: a first one over all; a second one, which must find
-nothing to do; one after HTML has got a handler; then the index of gazettes made anew from what is stored. What
-is left behind is compared with what the generator knows, document by document (gazettes_truth). Keeps one JSON
-object, prints a table.
+nothing to do; one after HTML has got a handler; then the index of gazettes made anew from what is stored.
+What is left behind is compared with what the generator knows, document by document (gazettes_truth). Keeps
+one JSON object, prints a table.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MB = 1 << 20
 @contextmanager
 def deployment(extractor: str, themes: Path) -> Iterator[tuple[Stack, dict[str, str]]]:
     """The servers, and the variables of a deployment on them."""
-    with tempfile.TemporaryDirectory(prefix="ingest-gazettes-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder:
         home = Path(folder)
         # PostgreSQL runs as somebody else when we are root.
         home.chmod(0o755)

@@ -53,11 +53,11 @@ def _run(*, keep: bool, timeout: float) -> bool:
         )
         demo.place()
         click.echo(f"{len(ALL)} sample files are in {settings.inbox}/*/{demo.date}/{demo.name}")
-        ended = demo.wait(timeout, _Line())
+        ended = demo.wait(timeout, Line())
         verdicts, orders, unmade = demo.verdicts(), demo.orders(), demo.open_books()
     finally:
         ledger.close()
-    mirrored = mirror_warehouse(settings, demo.name, demo.date, _Line())
+    mirrored = mirror_warehouse(settings, demo.name, demo.date, Line())
     _show(verdicts)
     _show_mirror(mirrored)
     problems = [one.problem for one in verdicts] + [one.problem for one in mirrored]
@@ -82,7 +82,7 @@ async def _make_tables(settings: Settings) -> None:
     await tables.close()
 
 
-class _Line:
+class Line:
     """One line that is written over on a terminal, and told anew only when it changed elsewhere."""
 
     def __init__(self) -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ingest_project.local.ui import Ui
     from ingest_project.resources.deployments import Settings
 
+SECONDS, SECONDS_WITH_OTHERS = 60.0, 180.0
+"""For servers to come up."""
+
 
 @click.group()
 def services() -> None:
@@ -117,9 +120,10 @@ def services_status() -> None:
 
 
 @click.command()
-def up() -> None:
+@click.option("--with", "others", metavar="SERVER", multiple=True, help="Another server; can be repeated.")
+def up(others: tuple[str, ...]) -> None:
     """Start the embedded services and Dagster, and keep them running."""
-    settings, ui, _ = start_all({})
+    settings, ui, _ = start_all({}, others)
     click.echo(f"Dagster:  {ui.url}")
     click.echo(f"Inbox:    {settings.inbox / 'messages'}")
     click.echo("          a dump file that is put there is loaded; its table is named after it")
@@ -136,13 +140,16 @@ def down() -> None:
 
 
 @click.command()
+@click.option("--gazettes", is_flag=True, help="Thirty made gazettes instead; needs PostgreSQL and Java.")
 @click.option("--keep", is_flag=True, help="Leave everything running.")
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for the files.")
-def demo(keep: bool, timeout: float) -> int:
+def demo(gazettes: bool, keep: bool, timeout: float) -> int:
     """Load sample dumps through Dagster, from nothing, and print what became of them."""
     from ingest_project.cli_demo import run_demo
+    from ingest_project.cli_demo_gazettes import run_gazettes_demo
 
-    return run_demo(keep=keep, timeout=timeout)
+    run = run_gazettes_demo if gazettes else run_demo
+    return run(keep=keep, timeout=timeout)
 
 
 @click.command()
@@ -170,21 +177,39 @@ def _say(state: str, text: str, advice: str) -> None:
         click.echo(f"      -> {advice}")
 
 
-def start_all(turned: dict[str, str]) -> tuple[Settings, Ui, bool]:
-    """Services and Dagster up; whether Dagster ran before. What is configured elsewhere is not started."""
+def start_all(turned: dict[str, str], others: Sequence[str] = ()) -> tuple[Settings, Ui, bool]:
+    """Services and Dagster up; whether Dagster ran before. What is configured elsewhere is not started.
+
+    Args:
+        others: Servers beside the embedded three.
+    """
     from ingest_project import local
     from ingest_project.local import ui
-    from ingest_project.resources.deployments import child_environment, load_settings, project_folder
+    from ingest_project.local.catalogue import EMBEDDED
+    from ingest_project.resources.deployments import load_settings
 
     settings = load_settings()
     if settings.embedded or not _configured(settings):
         click.echo("starting the embedded services ...", err=True)
-        local.up(settings.home)
+        wait = SECONDS_WITH_OTHERS if others else SECONDS
+        local.up(settings.home, names={*EMBEDDED, *others}, cache=settings.cache, timeout=wait)
         settings = load_settings()
-    (settings.inbox / "messages").mkdir(parents=True, exist_ok=True)
     ran = ui.running(settings.home) is not None
     click.echo("Dagster runs already" if ran else "starting Dagster ...", err=True)
-    return settings, ui.up(settings.home, project_folder(), child_environment(settings, turned)), ran
+    return settings, start_ui(settings, turned), ran
+
+
+def start_ui(settings: Settings, turned: dict[str, str]) -> Ui:
+    """Dagster up.
+
+    Args:
+        turned: Variables that it is told in place of the environment's.
+    """
+    from ingest_project.local import ui
+    from ingest_project.resources.deployments import child_environment, project_folder
+
+    (settings.inbox / "messages").mkdir(parents=True, exist_ok=True)
+    return ui.up(settings.home, project_folder(), child_environment(settings, turned))
 
 
 def stop_all(settings: Settings, *, services_too: bool = True) -> None:

@@ -198,6 +198,11 @@ class DocumentAccounts(Protocol):
         """In order of (stage, id), behind ``after``; of these causes alone where there are any."""
         ...
 
+    def facts(self, collection: str, stage: str) -> Sequence[tuple[Mapping[str, str], int]]:
+        """Facts of the stage's marks, and how many documents have just these. Reads all its marks: for stages
+        whose facts are few different ones."""
+        ...
+
     def delayed(self, collection: str, *, limit: int = 100) -> Sequence[tuple[str, str, str]]:
         """(id, stage, reason) of what did not work out the last time."""
         ...

@@ -5,6 +5,7 @@ Only reads; each answer comes out of an index and is bounded by the number of bu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
@@ -94,6 +95,14 @@ class SqlDocumentAccounts:
         )
         with self._db.reading() as connection:
             return [parked_document(row) for row in connection.execute(query).mappings()]
+
+    def facts(self, collection: str, stage: str) -> Sequence[tuple[Mapping[str, str], int]]:
+        """See core.document_ledger.DocumentAccounts."""
+        table, number = stages.c, func.count().label("documents")
+        mine = and_(table.collection == collection, table.stage == stage, table.fingerprint != "")
+        query = select(table.facts, number).where(mine).group_by(table.facts).order_by(table.facts)
+        with self._db.reading() as connection:
+            return [(json.loads(facts), documents) for facts, documents in connection.execute(query)]
 
     def delayed(self, collection: str, *, limit: int = 100) -> Sequence[tuple[str, str, str]]:
         """See core.document_ledger.DocumentAccounts."""

@@ -49,7 +49,6 @@ class SqlDocumentLedger(SqlDocumentAccounts):
     Attributes:
         extractions: Texts that need not be extracted again.
         segments: Documents that fall into parts.
-        vectors: Vectors of texts.
         vectors: Vectors of texts, by model.
     """
 
@@ -57,7 +56,6 @@ class SqlDocumentLedger(SqlDocumentAccounts):
         super().__init__(Database(url), clock)
         self.extractions = SqlExtractions(self._db, clock=clock)
         self.segments = SqlSegments(self._db)
-        self.vectors = LedgerVectors(self._db)
         self.vectors = LedgerVectors(self._db)
 
     def __repr__(self) -> str:

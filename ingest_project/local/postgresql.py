@@ -120,6 +120,24 @@ def _problem(port: int) -> str | None:
     return None
 
 
+def ensure_database(server: str, name: str) -> str:
+    """Make a database unless it is there; its URL.
+
+    Args:
+        server: URL of any database of the server.
+        name: Small letters and underscores.
+    """
+    engine = _engine(server)
+    try:
+        with engine.connect() as connection:
+            known = text("SELECT count(*) FROM pg_database WHERE datname = :name")
+            if not connection.execute(known, {"name": name}).scalar_one():
+                connection.execute(text(f"CREATE DATABASE {name}"))
+    finally:
+        engine.dispose()
+    return server.rpartition("/")[0] + "/" + name
+
+
 @contextmanager
 def database(server: str) -> Iterator[str]:
     """A new empty database on the server; yields its URL, drops it in the end.

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -22,6 +23,13 @@ from ingest_project.local.services import ServiceFailed
 
 USUAL_PORT = 3000
 STOP_SECONDS = 25.0
+
+LOCATION = "ingest_project"
+_LOADED = "{workspaceOrError{... on Workspace{locationEntries{loadStatus}}}}"
+_LAUNCH = """
+mutation($job: JobOrPipelineSelector!) { launchRun(executionParams: {selector: $job, mode: "default"}) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
 
 LISTEN_TO_SIGINT = """
 import os, signal, sys
@@ -109,6 +117,13 @@ def up(
     return ui
 
 
+def launch(ui: Ui, job: str) -> str:
+    """Have a job run as it stands; the run's id, or a sentence why there is none."""
+    selector = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION, "jobName": job}
+    answer = _ask(ui, _LAUNCH, {"job": selector})["launchRun"]
+    return str(answer["run"]["runId"] if "run" in answer else answer.get("message", answer["__typename"]))
+
+
 def down(home: Path) -> str:
     """Stop Dagster with all its processes: asks first, forces after 25 s. Returns ``gone``, ``stopped`` or
     ``killed``."""
@@ -143,18 +158,21 @@ def instance_file(project: Path) -> str:
 
 def _ready(ui: Ui) -> bool:
     """Whether the web server answers and has loaded the code location."""
-    query = json.dumps(
-        {"query": "{workspaceOrError{... on Workspace{locationEntries{loadStatus}}}}"}
-    ).encode()
-    request = urllib.request.Request(
-        f"{ui.url}/graphql", data=query, headers={"Content-Type": "application/json"}
-    )
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
-            entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+        entries = _ask(ui, _LOADED, {})["workspaceOrError"]["locationEntries"]
     except (OSError, ValueError, KeyError):
         return False
     return bool(entries) and all(entry["loadStatus"] == "LOADED" for entry in entries)
+
+
+def _ask(ui: Ui, query: str, variables: Mapping[str, object]) -> Any:
+    """The ``data`` of a GraphQL answer."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(
+        f"{ui.url}/graphql", data=body, headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
+        return json.load(answer)["data"]
 
 
 def _state(home: Path) -> Path:

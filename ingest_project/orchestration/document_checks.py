@@ -10,7 +10,7 @@ from ingest_project.core.document_ledger import ParkedCount
 from ingest_project.core.steps import CollectionSpec
 from ingest_project.orchestration.bucket_runs import table
 from ingest_project.resources.clients import IngestResource
-from ingest_project.resources.documents.collection import Collection
+from ingest_project.resources.documents.collection import Collection, Loss
 
 MOST_FAILED = 0.01
 """Share of all documents that may be parked."""
@@ -73,13 +73,26 @@ def causes_result(found: MonthStanding, counts: Sequence[ParkedCount]) -> dg.Ass
     )
 
 
+def losses_result(losses: Sequence[Loss]) -> dg.AssetCheckResult:
+    """Places that hold less than they were given, and what to do."""
+    told = [f"{one.place} holds {one.holds:,} of {one.expected:,} documents: {one.advice}" for one in losses]
+    rows = [(one.place, f"{one.holds:,}", f"{one.expected:,}", one.advice) for one in losses]
+    return dg.AssetCheckResult(
+        passed=not losses,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(told) or None,
+        metadata={"lost": table(("place", "holds", "expected", "to do"), rows)},
+    )
+
+
 def build_document_checks(collection: Collection, asset: dg.AssetKey) -> list[dg.AssetChecksDefinition]:
-    """All three, with the asset that lists what stands parked."""
+    """All four, with the asset that lists what stands parked."""
     spec = collection.spec
     return [
         _failures(collection, spec, asset),
         _left(collection, spec, asset),
         _causes(collection, spec, asset),
+        _lost(collection, asset),
     ]
 
 
@@ -125,5 +138,18 @@ def _causes(collection: Collection, spec: CollectionSpec, asset: dg.AssetKey) ->
         with collection.open(ingest.settings()) as desk:
             counts = desk.books.parked_counts(spec.name)
             return causes_result(standing(desk.books.states(spec.name)), counts)
+
+    return check
+
+
+def _lost(collection: Collection, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset,
+        name="nothing_was_lost",
+        blocking=False,
+        description="Every index holds as many documents as the account says were put there.",
+    )
+    def check(ingest: IngestResource) -> dg.AssetCheckResult:
+        return losses_result(collection.lost(ingest.settings()))
 
     return check

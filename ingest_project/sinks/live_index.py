@@ -10,11 +10,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from ingest_project.core.errors import TransientFailure
 from ingest_project.core.indexing import IndexContract
 from ingest_project.core.limits import BatchLimits
 from ingest_project.core.posting import Poster
@@ -182,8 +184,11 @@ class LiveIndex:
             await self._mode.leave()
             self._mode = None
         if self._written:
-            await self.refresh()
             self._written = False
+            # Much that was never refreshed takes a busy server minutes: it goes on with it, and who reads
+            # here refreshes first.
+            with suppress(TransientFailure):
+                await self.refresh()
 
     async def _ensured(self) -> IndexState:
         settings, name = self._settings, self.name

@@ -15,7 +15,7 @@ from ingest_project.core.document_ledger import (
     Segment,
     Segmentation,
 )
-from ingest_project.core.documents import COMPLETED, FAILED, PENDING, Bucket, Delayed, Parked
+from ingest_project.core.documents import COMPLETED, FAILED, PENDING, Bucket, Delayed, Done, Parked
 from ingest_project.ledgers.documents import SqlDocumentLedger
 from ingest_project.testing.doubles_time import FakeClock
 from ingest_project.testing.laws_documents import BUCKET, DONE, PARKED, listed, settle, stand, take
@@ -34,6 +34,15 @@ def end(
     """Claim and settle one document of the sample bucket."""
     found = [one for one in stand(documents, stage=stage) if one.document.id == id]
     assert [] == settle(documents, take(documents, stage=stage, found=found, state=""), outcome, state)
+
+
+def test_facts_of_a_stage_are_counted(documents: SqlDocumentLedger) -> None:
+    documents.enroll([listed(name) for name in "abcd"])
+    for name, number in (("a", "1"), ("b", "1"), ("c", "7")):
+        end(documents, name, Done(output="o", facts={"documents": number}))
+    end(documents, "a", Done(output="o", facts={"documents": "3"}), stage="other")
+    end(documents, "d", Parked(cause="no text", detail=""))
+    assert [({"documents": "1"}, 2), ({"documents": "7"}, 1)] == documents.facts(BUCKET.collection, "texts")
 
 
 def test_documents_are_counted_by_bucket_and_state(documents: SqlDocumentLedger) -> None:

@@ -24,7 +24,7 @@ from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.steps import CollectionSpec, Step
 from ingest_project.ledgers.documents import SqlDocumentLedger
 from ingest_project.resources.deployments import Settings
-from ingest_project.resources.documents.collection import Collection, Listing, Log
+from ingest_project.resources.documents.collection import Collection, Listing, Log, Loss
 from ingest_project.resources.documents.desk import Desk
 from ingest_project.resources.documents.export import StageExport
 from ingest_project.resources.documents.hands import RunnerSettings
@@ -96,6 +96,7 @@ class Archive:
         self.source: list[Document] = []
         self.there = True
         self.unknown = 0
+        self.lost: list[Loss] = []
         self.opened: list[str] = []
         self.read = Act(READ, (), EXTRACTING, done)
         self.filed = Act(FILED, (READ,), COMPLETED, done)
@@ -106,6 +107,7 @@ class Archive:
             open=self.open,
             enroll=self._enroll,
             unknown=lambda settings: self.unknown,
+            lost=lambda settings: self.lost,
         )
 
     def books(self) -> SqlDocumentLedger:

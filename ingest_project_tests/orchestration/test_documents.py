@@ -16,6 +16,7 @@ from ingest_project.orchestration.buckets import bucket_partitions, cell, parse_
 from ingest_project.orchestration.document_sensors import build_bucket_sensor
 from ingest_project.orchestration.documents import build_collection_defs, build_jobs
 from ingest_project.resources.clients import IngestResource
+from ingest_project.resources.documents.collection import Loss
 from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
 from ingest_project_tests.faults.deployed import only_our_warnings
 from ingest_project_tests.orchestration.archive import FILED, READ, SPEC, Archive, done, letter
@@ -201,17 +202,20 @@ def test_the_standing_look_lists_what_is_parked_and_judges_it(office: Office) ->
     office.archive.enroll([letter(name) for name in ("bad", "good")])
     office.run()
     office.archive.unknown = 3
+    office.archive.lost = [Loss(place="letters", holds=1, expected=2, advice="look for it")]
     result = office.run("standing")
     [parked] = office.materialized("parked").values()
     assert 1 == parked["dagster/row_count"]
     assert "| read | broken | pdf | a | 1 |" in str(parked["by_cause"])
     assert "| bad | read | a | broken | page 1 |" in str(parked["documents"])
     checks = office.checked(result)
-    assert {"failures_within_limit", "nothing_left_behind", "no_cause_stands_out"} == set(checks)
+    names = ["failures_within_limit", "no_cause_stands_out", "nothing_left_behind", "nothing_was_lost"]
+    assert names == sorted(checks)
     assert not any(check.passed for check in checks.values())
     assert "1 of 2 documents are parked, 50.00%" == checks["failures_within_limit"].description
     assert "3 rows of the source" in str(checks["nothing_left_behind"].description)
     assert "1 parked: broken" == checks["no_cause_stands_out"].description
+    assert "letters holds 1 of 2 documents: look for it" == checks["nothing_was_lost"].description
 
 
 def test_the_checks_pass_where_all_is_well(office: Office) -> None:

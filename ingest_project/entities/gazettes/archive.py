@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from ingest_project.core.bucket_standing import standing
 from ingest_project.core.document_ledger import Enrolled
 from ingest_project.entities.gazettes.aggregates import Aggregates, AggregatesReport
+from ingest_project.entities.gazettes.losses import lost
 from ingest_project.entities.gazettes.register import ALL, DAILY, UNPROCESSED, GazetteRegister
 from ingest_project.entities.gazettes.spec import COLLECTION, PROCESSED
 from ingest_project.entities.gazettes.workshop import Workshop, register_of
@@ -108,4 +109,5 @@ GAZETTES = Collection(
     open=open_desk,
     enroll=enroll,
     unknown=unknown,
+    lost=lost,
 )

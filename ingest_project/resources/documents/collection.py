@@ -5,7 +5,7 @@ A value; the folder of the collection fills it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest_project.core.document_ledger import Enrolled
@@ -32,6 +32,25 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """A place that holds less than the account says was put there.
+
+    Attributes:
+        advice: What a person does about it.
+    """
+
+    place: str
+    holds: int
+    expected: int
+    advice: str
+
+
+def nothing_lost(settings: Settings) -> Sequence[Loss]:
+    """Of a collection whose documents stay where they are."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
     """One collection of documents and the ways into it.
 
@@ -42,6 +61,7 @@ class Collection:
         open: A desk; nothing is connected to before a stage has work.
         enroll: Reads the source in a mode into the ledger.
         unknown: Rows that the source has open and the ledger does not know.
+        lost: Places that hold less than they were given.
     """
 
     spec: CollectionSpec
@@ -50,3 +70,4 @@ class Collection:
     open: Callable[[Settings], Desk]
     enroll: Callable[[Settings, str, Log], Listing]
     unknown: Callable[[Settings], int]
+    lost: Callable[[Settings], Sequence[Loss]] = nothing_lost

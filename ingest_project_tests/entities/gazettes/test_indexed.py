@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest_project.core.documents import Delayed, Done, Parked
-from ingest_project.core.errors import PermanentFailure
+from ingest_project.core.errors import PermanentFailure, TransientFailure
 from ingest_project.core.indexing import IndexContract
 from ingest_project.core.posting import NotTaken
 from ingest_project.entities.gazettes import indices
@@ -213,3 +213,22 @@ async def test_requests_hold_no_more_than_they_may(api: OpenSearchApi, index_nam
     await index.close()
     assert [3, 3, 2] == sent
     assert 8 == len(await found(api, index_name))
+
+
+async def test_a_node_that_is_long_in_refreshing_fails_no_run(
+    api: OpenSearchApi, index_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(api: OpenSearchApi, name: str) -> None:
+        raise TransientFailure(f"{name}: no answer within 120 s")
+
+    press, index = Press(), fresh(api, index_name, fast=True)
+    press.print("1", "Decreto")
+    assert isinstance((await press.run(stage(press, index)))["1"], Done)
+    with monkeypatch.context() as patch:
+        patch.setattr(indexes, "refresh_index", late)
+        await index.close()
+    state = await indexes.find_index(api, index_name)
+    assert state is not None
+    assert "-1" != state.setting("refresh_interval")
+    await index.refresh()
+    assert 1 == len(await found(api, index_name))

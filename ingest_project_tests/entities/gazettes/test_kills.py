@@ -1,125 +1,140 @@
-"""Runs of gazettes that are killed at work: what stands in the end is what one clean run leaves."""
+"""kill -9 at random moments of every step: what stands in the end is what one clean run leaves, to the byte.
+
+Both run over the same gazettes under the same names, one after the other, each with a ledger of its own.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import random
-import sqlite3
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
+from ingest_project.entities.gazettes.spec import COLLECTION
+from ingest_project.ledgers.documents import SqlDocumentLedger
+from ingest_project.local.postgresql import database
 from ingest_project.testing.gazette_files import Gazettes
 from ingest_project.testing.running import RunningServer
+from ingest_project_tests.entities.gazettes.mortal import LISTED, lived
 from ingest_project_tests.entities.gazettes.newsroom import Newsroom, newsroom
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-GAZETTES = Gazettes(
-    count=14,
-    seed="kills",
-    mix={"pdf": 7, "docx": 1, "txt": 1, "copy": 1, "association": 1, "zip": 1, "broken": 1, "empty": 1},
-    days=3,
-)
-STAGES = ("texts", "indexed", "excerpts/", "processed")
-"""Those that write; a run takes long to start, and what the others do is alike."""
+KILLS = int(os.environ.get("INGEST_TEST_KILLS", "1"))
+"""Of each step."""
 
-RUN = (sys.executable, "-c", "from ingest_project.cli import main; main()", "gazettes", "run")
-HELD = "SELECT count(*) FROM ingest_document_stages WHERE owner != '' AND stage LIKE ? || '%'"
-WHOLE_SECONDS = 120.0
-OURS = ("revision", "excerpt_embedding_basis")
-"""Fields that hold names of indices, hashed; they differ between two deployments."""
-
-
-def killed_in(room: Newsroom, stage: str, rng: random.Random) -> bool:
-    """Start a run and kill it while the stage has documents at work; False: it ended before that was seen."""
-    # Fewer at once, so that each stage is at work for longer.
-    given = {
-        **os.environ,
-        **room.variables,
-        "INGEST_GAZETTES_BATCH_SIZE": "2",
-        "INGEST_GAZETTES_WORKERS": "1",
-    }
-    ledger = Path(room.variables["INGEST_HOME"]) / "ledger.db"
-    with (
-        subprocess.Popen(RUN, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
-        closing(sqlite3.connect(ledger, timeout=30)) as connection,
-    ):
-        end = time.monotonic() + WHOLE_SECONDS
-        while process.poll() is None and time.monotonic() < end:
-            if connection.execute(HELD, [stage]).fetchone()[0]:
-                # Before, within or behind what it writes.
-                process_wait(process, rng.uniform(0.0, 0.05))
-                break
-        alive = process.poll() is None
-        process.kill()
-    return alive
-
-
-def process_wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Let it run on for so long."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return
-
-
-def standing(room: Newsroom) -> dict[str, Any]:
-    """What a deployment has in the end, without the names of its indices and buckets."""
-    indices = {"": room.prefix, **{name: room.theme_index(name) for name in ("ambiental", "educacao")}}
-    return {
-        "flags": room.flagged(),
-        "parked": room.parked(),
-        **{
-            name: {id: _plain(source, room) for id, source in room.documents(index).items()}
-            for name, index in indices.items()
-        },
-    }
-
-
-def _plain(source: Mapping[str, Any], room: Newsroom) -> dict[str, Any]:
-    bare = {name: value for name, value in source.items() if name not in OURS}
-    plain: dict[str, Any] = json.loads(json.dumps(bare).replace(room.prefix, "the-room"))
-    return plain
+MIX = {
+    "pdf": 6,
+    "docx": 1,
+    "odt": 1,
+    "txt": 1,
+    "copy": 1,
+    "association": 2,
+    "unserved": 1,
+    "zip": 1,
+    "broken": 1,
+    "empty": 1,
+}
+GAZETTES = Gazettes(count=sum(MIX.values()), seed="kills", mix=MIX, days=6)
+STEPS = (LISTED, *(step.name for step in COLLECTION.steps))
+SMALL = {
+    "INGEST_GAZETTES_BATCH_SIZE": "2",
+    "INGEST_GAZETTES_BULK_SIZE": "3",
+    "INGEST_GAZETTES_FETCH_SIZE": "5",
+    "INGEST_LOAD_MODE": "always",
+}
+INDICES = ("", "ambiental", "educacao")
 
 
 @pytest.fixture
-def rooms(
+def room(
     tmp_path: Path, s3: S3Client, postgresql: RunningServer, opensearch_node: RunningServer
-) -> Iterator[tuple[Newsroom, Newsroom]]:
-    homes = tmp_path / "clean", tmp_path / "killed"
-    for home in homes:
-        home.mkdir()
-    with (
-        newsroom(GAZETTES, homes[0], s3, postgresql, opensearch_node) as clean,
-        newsroom(GAZETTES, homes[1], s3, postgresql, opensearch_node) as killed,
-    ):
-        yield clean, killed
+) -> Iterator[Newsroom]:
+    with newsroom(GAZETTES, tmp_path, s3, postgresql, opensearch_node) as made:
+        yield made
 
 
-def test_runs_that_were_killed_at_work_leave_what_a_clean_one_leaves(
-    rooms: tuple[Newsroom, Newsroom],
+def stored(s3: S3Client, room: Newsroom) -> dict[str, bytes]:
+    """Key -> content of all texts."""
+    bucket = room.variables["INGEST_BUCKET"]
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="gazettes/").get("Contents", [])
+    return {one["Key"]: s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in listed}
+
+
+def accounts(url: str) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """(document, stage) -> its mark, or why it is parked, and whether somebody holds it."""
+    ledger = SqlDocumentLedger(url)
+    themes = [f"{step}/{name}" for step in ("excerpts", "ranked") for name in INDICES]
+    stages = [*(step.name for step in COLLECTION.steps), *themes]
+    found = {}
+    for gazette in GAZETTES:
+        for stage in stages:
+            one = ledger.find(COLLECTION.name, str(gazette.id), [stage])
+            assert one is not None
+            found[str(gazette.id), stage] = (one.state, one.document.marks, one.parked, one.cause, one.held)
+    ledger.close()
+    return found
+
+
+def settings_of(room: Newsroom, name: str) -> Mapping[str, Any]:
+    """What an index is told that load mode changes."""
+    (told,) = room.search.indices.get_settings(index=name).values()
+    names = ("refresh_interval", "number_of_replicas", "translog", "sort")
+    return {name: told["settings"]["index"].get(name) for name in names}
+
+
+def standing(room: Newsroom, s3: S3Client, ledger: str) -> dict[str, Any]:
+    """All that a run leaves."""
+    names = {name: room.theme_index(name) if name else room.prefix for name in INDICES}
+    return {
+        "flags": room.flagged(),
+        "texts": stored(s3, room),
+        "accounts": accounts(ledger),
+        "settings": {name: settings_of(room, index) for name, index in names.items()},
+        **{f"index {name}": room.documents(index) for name, index in names.items()},
+    }
+
+
+def wipe(room: Newsroom, s3: S3Client) -> None:
+    """As before the first run; the ledger is another one anyway."""
+    bucket = room.variables["INGEST_BUCKET"]
+    for key in stored(s3, room):
+        s3.delete_object(Bucket=bucket, Key=key)
+    room.search.indices.delete(index=f"{room.prefix}*", params={"expand_wildcards": "all"})
+    with psycopg.connect(room.variables["INGEST_GAZETTES_DATABASE_URL"]) as connection:
+        connection.execute("UPDATE gazettes SET processed = false")
+
+
+def test_runs_killed_at_random_moments_of_every_step_leave_what_one_clean_run_leaves(
+    room: Newsroom, s3: S3Client, postgresql: RunningServer, tmp_path: Path
 ) -> None:
-    clean, killed = rooms
-    rng = random.Random(7)
-    clean.listed()
-    clean.run()
-    killed.listed()
-    deaths = [stage for stage in STAGES if killed_in(killed, stage, rng)]
-    killed.run()
-    assert len(deaths) >= 2, deaths
-    found, expected = standing(killed), standing(clean)
+    rng, killed = Random(f"kills {KILLS}"), dict.fromkeys(STEPS, 0)
+    with database(postgresql.url) as url:
+        clean = {**room.variables, **SMALL, "INGEST_LEDGER_URL": url}
+        moments = {step: lived(clean, step, tmp_path / "life") for step in STEPS}
+        expected = standing(room, s3, url)
+    wipe(room, s3)
+    with database(postgresql.url) as url:
+        mortal = {**room.variables, **SMALL, "INGEST_LEDGER_URL": url}
+        for step, left in moments.items():
+            ended = 0
+            while killed[step] < KILLS and not ended:
+                moment = rng.randint(1, max(1, left * 9 // 10))
+                ended = lived(mortal, step, tmp_path / "life", kill_at=moment)
+                killed[step], left = killed[step] + (not ended), left - moment
+            assert ended or lived(mortal, step, tmp_path / "life")
+        found = standing(room, s3, url)
+    sys.stdout.write(f"killed: {killed}\n")
+    assert all(killed.values()), killed
     assert expected.keys() == found.keys()
-    for name in expected:
-        assert expected[name] == found[name], (name, deaths)
-    assert {"flags", "", "ambiental"} <= {name for name, some in found.items() if some}
+    for name, whole in expected.items():
+        assert whole == found[name], (name, killed)
+    assert {str(one.id) for one in GAZETTES if not one.cause} == found["flags"]

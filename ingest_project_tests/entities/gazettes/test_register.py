@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -71,6 +72,22 @@ def test_unprocessed_lists_every_row_while_rows_leave_the_set(tables: Postgres) 
         assert len(page.documents) == register.mark_processed([one.id for one in page.documents])
     assert [str(number) for number in range(1, 26)] == found
     assert 0 == register.count_open() == register.mark_processed(found)
+
+
+def test_unprocessed_misses_no_row_while_others_flag_some_and_add_some(tables: Postgres) -> None:
+    tables.change(PUT_GAZETTE, [gazette(n) for n in range(200)])
+    register, others = GazetteRegister(tables, page=7), GazetteRegister(tables)
+    rng, found, flagged = Random(7), list[str](), set[str]()
+    for page in register.listed(UNPROCESSED, NOW):
+        found += [one.id for one in page.documents]
+        some = {str(number) for number in rng.sample(range(1, 201), 9)}
+        others.mark_processed(sorted(some | set(found[::2])))
+        flagged |= some
+        if len(found) < 21:
+            tables.change(PUT_GAZETTE, [gazette(1000 + len(found))])
+    assert len(found) == len(set(found))
+    assert {str(number) for number in range(1, 203)} == {*found, *flagged}
+    assert flagged - set(found)
 
 
 def test_a_document_has_the_columns_as_texts_and_not_what_we_write(tables: Postgres) -> None:

@@ -91,6 +91,13 @@ def test_the_page_header_goes_wherever_it_stands_and_heads_each_town() -> None:
     ]
 
 
+def test_a_page_may_end_within_a_heading() -> None:
+    state, hall = heading("SÃO JOSÉ")
+    end = ["", "", "", HEADER, "", "", ""]
+    found = texts_of(*heading("PENEDO"), *ACT, state, *end, hall, *end, "DA LAJE", *ACT)
+    assert ["Penedo", "São José da Laje"] == list(found)
+
+
 def test_a_gazette_without_a_page_header_loses_no_line() -> None:
     found = segments_of(*heading("PENEDO"), *ACT)
     assert [text for _, text in found.texts] == ["\n".join([*heading("PENEDO"), *ACT])]

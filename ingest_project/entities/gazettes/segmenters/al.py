@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from ingest_project.entities.gazettes.segmenting import Cut, Part
 from ingest_project.entities.gazettes.towns import plain
@@ -69,7 +69,8 @@ def _starts(bare: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
         if not line.startswith(_STATE):
             continue
         rest = line.removeprefix(_STATE).strip(" /-")
-        below = [one for one in bare[at + 1 : at + 5] if one]
+        # However many empty lines the end of a page left between them.
+        below = list(islice(filter(None, islice(bare, at + 1, None)), 2))
         lines = [rest, *below] if rest else below
         if (
             lines
