@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from ingest_project.cli_bulk import bulk
+from ingest_project.cli_conversations import conversations
 from ingest_project.cli_index import index
 from ingest_project.cli_ledger import status
 from ingest_project.cli_load import load
@@ -34,7 +35,9 @@ def ingest() -> None:
     """
 
 
-for command in (load, sync, plan, status, rejections, schema, index, bulk, doctor, services, up, down, demo):
+WORK = (load, sync, plan, status, rejections, schema, index, bulk, conversations)
+MACHINE = (doctor, services, up, down, demo)
+for command in (*WORK, *MACHINE):
     ingest.add_command(command)
 
 

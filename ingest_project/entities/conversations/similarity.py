@@ -65,8 +65,8 @@ class SearchSettings:
         codec: How new vectors are stored.
     """
 
-    depth: int = 8
-    probes: int = 40
+    depth: int = 9
+    probes: int = 80
     small: int = 400
     fetched: int = 10
     least: int = 20
