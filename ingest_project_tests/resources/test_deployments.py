@@ -16,7 +16,7 @@ from ingest_project.core.errors import ConfigurationError
 from ingest_project.core.model import KeySchema
 from ingest_project.local.processes import ProcessMark
 from ingest_project.local.state import Running, Stack, write_stack
-from ingest_project.resources import accesses, api_access, deployments
+from ingest_project.resources import accesses, api_access, conversation_access, deployments
 from ingest_project.resources.deployments import Settings, parse_key_schema, parse_table_keys
 from ingest_project.resources.variables import VARIABLES, page
 
@@ -175,7 +175,9 @@ def test_the_page_of_the_documentation_is_made_from_the_table() -> None:
 
 
 def test_every_documented_variable_is_read_and_every_read_one_documented() -> None:
-    readers = "\n".join(inspect.getsource(module) for module in (deployments, accesses, api_access))
+    readers = "\n".join(
+        inspect.getsource(module) for module in (deployments, accesses, api_access, conversation_access)
+    )
     lines = [line for line in readers.splitlines() if not line.startswith("from __future__")]
     source = ast.parse("\n".join(lines))
     words = [node.value for node in ast.walk(source) if isinstance(node, ast.Constant)]
