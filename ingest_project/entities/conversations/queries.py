@@ -110,6 +110,17 @@ HISTORY_BY_KEY = Lookup(name="history by key", table="history", consistent=True)
 EMBEDDINGS_BY_KEY = Lookup(name="embeddings by key", table="embeddings", consistent=True)
 OLD_BY_KEY = Lookup(name="old rows by key", table="old", consistent=True)
 
+SAMPLE_OLD = Scan(name="a sample of the old table", table="old", projection=("user_id",))
+SAMPLE_HISTORY = Scan(
+    name="a sample of the history",
+    table="history",
+    projection=("user_date", "user_id", "session_id", "ttl"),
+)
+SAMPLE_EMBEDDINGS = Scan(
+    name="a sample of the embeddings", table="embeddings", projection=("user_chunk", "ttl")
+)
+"""Some pages of each: what a diagnosis looks at."""
+
 IN_BULK: tuple[AccessPattern, ...] = (
     SCAN_OLD,
     SCAN_HISTORY,
@@ -118,7 +129,10 @@ IN_BULK: tuple[AccessPattern, ...] = (
     HISTORY_BY_KEY,
     EMBEDDINGS_BY_KEY,
     OLD_BY_KEY,
+    SAMPLE_OLD,
+    SAMPLE_HISTORY,
+    SAMPLE_EMBEDDINGS,
 )
-"""What migration and verification read: all of a table, by segments."""
+"""What migration, verification and diagnosis read: all of a table, by segments, or some pages of it."""
 
 MEASURED: tuple[AccessPattern, ...] = (OLD_RECENT, OLD_OF_SESSION)
