@@ -27,12 +27,12 @@ from ingest_project.sinks.dynamodb_api import DynamoDBApi
 from ingest_project.sinks.table_reading import TableReader
 from ingest_project.testing.conversation_messages import NOW, Messages, write_messages
 
-MESSAGES = Messages(count=240, users=12)
+MESSAGES = Messages(count=72, users=7)
 ENCODER = HashingEncoder(dimensions=32)
 SETTINGS = MigrationSettings(segments=3)
 HANDLING = Handling(
     in_flight=4,
-    page=40,
+    page=100,
     at_once=2,
     retry=RetryPolicy(base=0.01, attempts=4),
     load=LoadSettings(step_seconds=0.02, step_items=25),
@@ -88,9 +88,7 @@ async def migrated(migration: Migration) -> MigrationPlan:
     return plan
 
 
-async def all_of(
-    api: DynamoDBApi, tables: Mapping[str, TableDefinition], scan: Scan
-) -> list[dict[str, Any]]:
+async def all_of(api: DynamoDBApi, tables: Mapping[str, TableDefinition], scan: Scan) -> list[dict[str, Any]]:
     """Every item, sorted by its text."""
     reader = TableReader(api, tables, rng=Random(1))
     items: list[dict[str, Any]] = []

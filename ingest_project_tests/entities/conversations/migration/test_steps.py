@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-
-import pytest
 
 from ingest_project.core.table_definitions import TableDefinition
-from ingest_project.entities.conversations.keys import moment_of
-from ingest_project.entities.conversations.tables import TTL
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
-from ingest_project.testing.conversation_messages import NOW
 from ingest_project.testing.doubles_ledger import InMemoryLedger
 from ingest_project_tests.entities.conversations.migration.scenes import (
     MESSAGES,
-    Hands,
     contents,
     filled,
     migrated,
@@ -23,11 +16,6 @@ from ingest_project_tests.entities.conversations.migration.scenes import (
 )
 
 Tables = Mapping[str, TableDefinition]
-
-
-@pytest.fixture
-def ledger() -> InMemoryLedger:
-    return InMemoryLedger(Hands())
 
 
 async def test_everything_arrives_once_and_a_second_round_changes_nothing(
