@@ -1,4 +1,4 @@
-"""`ingest conversations ...`: what can be said of the tables and their reads without asking a server."""
+"""`ingest conversations ...`: the group, and what can be said of the tables without asking a server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from ingest_project.cli_conversations_memory import MEMORY
+from ingest_project.cli_conversations_steps import STEPS
 
 
 @click.group()
@@ -43,3 +46,7 @@ def costs(prices: Path | None, **traffic: Any) -> None:
     given = {name: value for name, value in traffic.items() if value is not None}
     for line in report(Traffic(**given), read_prices(prices) if prices else PRICES):
         click.echo(line)
+
+
+for _command in (*STEPS, *MEMORY):
+    conversations.add_command(_command)
