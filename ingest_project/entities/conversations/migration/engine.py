@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -115,27 +116,29 @@ class Migration:
         standing = await self._records.standing()
         if standing.marker is not None:
             raise MigrationRefused(f"{old.name} was cut over {standing.marker.moment:%Y-%m-%d %H:%M} UTC")
-        plan = await self._today(state.items, self._now())
-        known = [one for one in standing.plans.values() if one.same_but_counts(plan)]
-        if known:
-            plan = await self._today(state.items, min(one.moment for one in known))
+        plan = await asyncio.to_thread(self._today, state.items, self._now())
+        known = [one.moment for one in standing.plans.values() if one.same_but_counts(plan)]
+        plan = replace(plan, moment=min(known, default=plan.moment))
         await ensure_table(self._api, self._tables[WORD], sleep=self._sleep)
         await self._records.keep_plan(plan)
         return plan
 
     async def plan(self, hash_: str = "") -> MigrationPlan:
-        """A plan that was kept; without a hash the newest.
+        """A plan that was kept; without a hash the newest of those that today's settings would give.
 
         Raises:
             TargetMissing: There is none.
             PlanDrift: Definitions or settings of today are others.
         """
-        standing = await self._records.standing()
-        found = standing.plans.get(hash_) if hash_ else standing.newest
-        if found is None:
+        known = (await self._records.standing()).plans
+        if not hash_ and known:
+            newest = sorted(known.values(), key=lambda plan: (plan.moment, plan.items), reverse=True)
+            fitting = (plan.hash for plan in newest if not self._drift(plan))
+            hash_ = await asyncio.to_thread(next, fitting, newest[0].hash)
+        if hash_ not in known:
             raise TargetMissing(f"{self._tables['old'].name}: no plan {hash_ or 'was made'}")
-        await self._check(found)
-        return found
+        await self._check(known[hash_])
+        return known[hash_]
 
     async def prepare(self, plan: MigrationPlan | None = None, *, confirm: str = "") -> list[TableState]:
         """Create what is missing of the new tables, and wait until they and their indexes are active.
@@ -324,22 +327,24 @@ class Migration:
         )
         return Vectors(encoder=self._encoder, similarity=similarity)
 
-    async def _today(self, items: int, moment: datetime) -> MigrationPlan:
-        """The plan that today's definitions and settings give."""
-        dimensions = await asyncio.to_thread(lambda: self._encoder.dimensions)
+    def _today(self, items: int, moment: datetime) -> MigrationPlan:
+        """The plan that today's definitions and settings give; may load the model."""
         return plan_of(
             self._settings,
             self._tables,
             items,
             model=self._encoder.name,
-            dimensions=dimensions,
+            dimensions=self._encoder.dimensions,
             moment=moment,
         )
 
+    def _drift(self, plan: MigrationPlan) -> list[str]:
+        """What of a plan is not as today's would be."""
+        today = self._today(plan.items, plan.moment)
+        return [name for name in plan.__slots__ if getattr(today, name) != getattr(plan, name)]
+
     async def _check(self, plan: MigrationPlan) -> None:
-        today = await self._today(plan.items, plan.moment)
-        if today != plan:
-            names = [one for one in plan.__slots__ if getattr(today, one) != getattr(plan, one)]
+        if names := await asyncio.to_thread(self._drift, plan):
             raise PlanDrift(f"plan {plan.hash} was made with other {', '.join(names)}: make it again")
 
     def _allow(self, plan: MigrationPlan | None, confirm: str) -> None:

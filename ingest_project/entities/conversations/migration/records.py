@@ -103,11 +103,6 @@ class Standing:
     marker: Marker | None = None
     cleaned: datetime | None = None
 
-    @property
-    def newest(self) -> MigrationPlan | None:
-        """The plan that was made last."""
-        return max(self.plans.values(), key=lambda plan: (plan.moment, plan.items), default=None)
-
 
 class Records:
     """The table of records of one old table."""
