@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from ingest_project.core.caching import CacheCounts
 from ingest_project.core.consumption import Consumption
@@ -42,7 +43,7 @@ class Times:
 def quantile(values: Sequence[float] | deque[float], share: float) -> float:
     """The smallest of the values that at least this share does not exceed; 0 without any."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+    return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
 @dataclass(slots=True, kw_only=True)
