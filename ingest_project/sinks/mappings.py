@@ -20,11 +20,12 @@ from ingest_project.core.indexing import (
     ScaledFloat,
     Text,
     Value,
+    Vector,
 )
 
 FIELDS_LIMIT = 5000
 
-_FIXED = ("type", "analyzer", "format", "scaling_factor", "enabled")
+_FIXED = ("type", "analyzer", "format", "scaling_factor", "enabled", "dimension", "method")
 """What no index changes of a field once it stands."""
 
 
@@ -36,6 +37,8 @@ def settings_of(contract: IndexContract) -> dict[str, Any]:
     }
     if contract.analysis:
         made["index.analysis"] = contract.analysis
+    if any(isinstance(one, Vector) for one in contract.fields.values()):
+        made["index.knn"] = True
     return made | dict(contract.settings)
 
 
@@ -109,8 +112,20 @@ def _field(one: Field) -> dict[str, Any]:
             return {"type": "scaled_float", "scaling_factor": float(one.factor)}
         case Kept():
             return {"type": "object", "enabled": False}
+        case Vector():
+            return _vector(one)
         case Group():
             return _group(one)
+
+
+def _vector(one: Vector) -> dict[str, Any]:
+    method = {
+        "name": "hnsw",
+        "engine": one.engine,
+        "space_type": "cosinesimil",
+        "parameters": {"m": one.links, "ef_construction": one.effort},
+    }
+    return {"type": "knn_vector", "dimension": one.dimensions, "method": method}
 
 
 def _group(one: Group) -> dict[str, Any]:
