@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -133,13 +133,13 @@ async def plant(url: str) -> list[dict[str, Any]]:
 
 
 def worker(step: str, url: str, ledger_url: str) -> None:
-    work = {
+    work: Mapping[str, Callable[[], Coroutine[Any, Any, list[dict[str, Any]]]]] = {
         "move": lambda: move(url, ledger_url, again=False),
         "again": lambda: move(url, ledger_url, again=True),
         "compare": lambda: compare(url, ledger_url),
         "plant": lambda: plant(url),
-    }[step]
-    told = asyncio.run(work())
+    }
+    told = asyncio.run(work[step]())
     print(json.dumps({"told": told, "peak": peak_rss(), "cpu": time.process_time()}))
 
 

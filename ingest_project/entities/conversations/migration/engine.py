@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
 from ingest_project.core.consumption import Consumption
 from ingest_project.core.delivering import Sleep
 from ingest_project.core.encoding import Encoder
-from ingest_project.core.errors import PlanDrift, RemoteWriteRefused, TargetMissing
 from ingest_project.core.ports import Ledger, Progress
 from ingest_project.core.table_definitions import TableDefinition
-from ingest_project.entities.conversations.migration.gates import open_points, round_of
+from ingest_project.entities.conversations.migration.gates import (
+    open_points,
+    require_confirmed,
+    round_of,
+    verdict_of,
+)
 from ingest_project.entities.conversations.migration.items import Vectors
 from ingest_project.entities.conversations.migration.moving import Handling, Moved, Mover, Stage
 from ingest_project.entities.conversations.migration.plan import (
@@ -26,10 +29,9 @@ from ingest_project.entities.conversations.migration.plan import (
     MigrationPlan,
     MigrationRefused,
     MigrationSettings,
-    plan_of,
 )
+from ingest_project.entities.conversations.migration.planner import Planner
 from ingest_project.entities.conversations.migration.records import (
-    SHOWN,
     WORD,
     Marker,
     Records,
@@ -42,7 +44,6 @@ from ingest_project.entities.conversations.migration.streams import EmbeddingLin
 from ingest_project.entities.conversations.migration.verifying import MOST_NAMED, Findings, Verifier
 from ingest_project.entities.conversations.queries import EMBEDDINGS_BY_KEY, HISTORY_BY_KEY
 from ingest_project.entities.conversations.similarity import Similarity
-from ingest_project.resources.endpoints import parse_endpoint
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
 from ingest_project.sinks.table_definitions import TableState, check_table, ensure_table
 from ingest_project.sinks.table_reading import TableReader
@@ -97,48 +98,23 @@ class Migration:
         self._records = Records(
             api, self._reader, tables["old"].name, retry=retry, rng=self._rng, sleep=sleep
         )
+        self._planner = Planner(
+            api,
+            self._tables,
+            self._records,
+            encoder,
+            settings=self._settings,
+            now=self._now,
+            sleep=sleep,
+        )
 
     async def make_plan(self) -> MigrationPlan:
-        """Look at the old table, and keep the plan. What is as it was gives the plan that there was.
-
-        Until the cut-over the first plan's moment stays: a later one must not move the time of old messages.
-
-        Raises:
-            TargetMissing: There is no old table.
-            MigrationRefused: It has another key, or it was cut over.
-        """
-        old = self._tables["old"]
-        state = await check_table(self._api, old)
-        if state is None:
-            raise TargetMissing(f"there is no table {old.name} to migrate")
-        if wrong := [fault for fault in state.faults if " key" in fault]:
-            raise MigrationRefused(f"table {old.name}: {'; '.join(wrong)}")
-        standing = await self._records.standing()
-        if standing.marker is not None:
-            raise MigrationRefused(f"{old.name} was cut over {standing.marker.moment:%Y-%m-%d %H:%M} UTC")
-        plan = await asyncio.to_thread(self._today, state.items, self._now())
-        known = [one.moment for one in standing.plans.values() if one.same_but_counts(plan)]
-        plan = replace(plan, moment=min(known, default=plan.moment))
-        await ensure_table(self._api, self._tables[WORD], sleep=self._sleep)
-        await self._records.keep_plan(plan)
-        return plan
+        """See planner.Planner.make."""
+        return await self._planner.make()
 
     async def plan(self, hash_: str = "") -> MigrationPlan:
-        """A plan that was kept; without a hash the newest of those that today's settings would give.
-
-        Raises:
-            TargetMissing: There is none.
-            PlanDrift: Definitions or settings of today are others.
-        """
-        known = (await self._records.standing()).plans
-        if not hash_ and known:
-            newest = sorted(known.values(), key=lambda plan: (plan.moment, plan.items), reverse=True)
-            fitting = (plan.hash for plan in newest if not self._drift(plan))
-            hash_ = await asyncio.to_thread(next, fitting, newest[0].hash)
-        if hash_ not in known:
-            raise TargetMissing(f"{self._tables['old'].name}: no plan {hash_ or 'was made'}")
-        await self._check(known[hash_])
-        return known[hash_]
+        """See planner.Planner.find."""
+        return await self._planner.find(hash_)
 
     async def prepare(self, plan: MigrationPlan | None = None, *, confirm: str = "") -> list[TableState]:
         """Create what is missing of the new tables, and wait until they and their indexes are active.
@@ -147,7 +123,7 @@ class Migration:
             RemoteWriteRefused: See the class; without a plan the target must be on this machine.
             PermanentFailure: A table of that name is another one.
         """
-        self._allow(plan, confirm)
+        require_confirmed(self._api.endpoint.url, plan, confirm)
         return [
             await ensure_table(self._api, self._tables[word], sleep=self._sleep)
             for word in ("history", "embeddings", WORD)
@@ -198,7 +174,7 @@ class Migration:
         Args:
             looked: Told a source's name and how many items of it were read so far in a pass.
         """
-        await self._check(plan)
+        await self._planner.check(plan)
         begun, rows, vectors = self._now(), plan.rows(), await self._vectors(plan)
         sides = Sides(
             self._reader,
@@ -210,18 +186,7 @@ class Migration:
             now=begun.timestamp(),
         )
         found = await Verifier(sides, self._reader, rows, vectors, most=self._most).run(looked)
-        verdict = Verdict(
-            plan=plan.hash,
-            begun=begun,
-            ended=self._now(),
-            read=found.read,
-            rejected=found.rejected,
-            expired=found.expired,
-            differences=len(found.differences),
-            named=tuple(str(one) for one in found.differences[:SHOWN]),
-            unnamed=found.unnamed,
-            settled=found.settled,
-        )
+        verdict = verdict_of(plan, found, begun, self._now())
         await self._records.keep_verdict(verdict)
         return verdict, found
 
@@ -237,8 +202,8 @@ class Migration:
             MigrationRefused: The plan's last verdict is not clean, too old, or of before the last copying; or
                 another number of rows was rejected.
         """
-        await self._check(plan)
-        self._allow(plan, confirm)
+        await self._planner.check(plan)
+        require_confirmed(self._api.endpoint.url, plan, confirm)
         standing = await self._records.standing()
         if missing := list(
             open_points(plan, standing, rejected, now=self._now(), fresh=self._settings.fresh)
@@ -289,8 +254,8 @@ class Migration:
         only: Collection[int] | None,
         progress: Progress | None,
     ) -> Moved:
-        await self._check(plan)
-        self._allow(plan, confirm)
+        await self._planner.check(plan)
+        require_confirmed(self._api.endpoint.url, plan, confirm)
         await self._refuse_unready(stage.target.word)
         standing = await self._records.standing()
         if standing.marker is not None:
@@ -326,36 +291,6 @@ class Migration:
             Similarity, dimensions=plan.dimensions, model=plan.model, settings=self._settings.search
         )
         return Vectors(encoder=self._encoder, similarity=similarity)
-
-    def _today(self, items: int, moment: datetime) -> MigrationPlan:
-        """The plan that today's definitions and settings give; may load the model."""
-        return plan_of(
-            self._settings,
-            self._tables,
-            items,
-            model=self._encoder.name,
-            dimensions=self._encoder.dimensions,
-            moment=moment,
-        )
-
-    def _drift(self, plan: MigrationPlan) -> list[str]:
-        """What of a plan is not as today's would be."""
-        today = self._today(plan.items, plan.moment)
-        return [name for name in plan.__slots__ if getattr(today, name) != getattr(plan, name)]
-
-    async def _check(self, plan: MigrationPlan) -> None:
-        if names := await asyncio.to_thread(self._drift, plan):
-            raise PlanDrift(f"plan {plan.hash} was made with other {', '.join(names)}: make it again")
-
-    def _allow(self, plan: MigrationPlan | None, confirm: str) -> None:
-        """A target that is not on this machine wants the plan's hash said."""
-        wanted = plan.hash if plan else ""
-        here = parse_endpoint(self._api.endpoint.url, "the endpoint of DynamoDB").is_loopback
-        if confirm not in (wanted, "") or (not here and (not confirm or plan is None)):
-            told = f"`{confirm}` is not its hash" if confirm else "it is not on this machine"
-            raise RemoteWriteRefused(
-                f"refused to write to {self._api.endpoint.url}: {told}; confirm the plan {wanted}".rstrip()
-            )
 
     async def _refuse_unready(self, *words: str) -> None:
         for word in words:

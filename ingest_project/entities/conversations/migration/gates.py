@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from ingest_project.core.errors import RemoteWriteRefused
 from ingest_project.core.model import WorkStatus
 from ingest_project.core.outcomes import SEALED
 from ingest_project.entities.conversations.migration.plan import MigrationPlan
-from ingest_project.entities.conversations.migration.records import Standing
+from ingest_project.entities.conversations.migration.records import SHOWN, Standing, Verdict
+from ingest_project.entities.conversations.migration.verifying import Findings
+from ingest_project.resources.endpoints import parse_endpoint
 
 
 def open_points(
@@ -49,3 +52,32 @@ def round_of(plan: MigrationPlan, stage: str, rows: Sequence[WorkStatus], *, aga
         return 1
     sealed = {row.slot for number, row in mine if number == last and row.state == SEALED}
     return last + 1 if again and len(sealed) == plan.segments else last
+
+
+def require_confirmed(url: str, plan: MigrationPlan | None, confirm: str) -> None:
+    """Let a write pass to a target on this machine, and to another one whose plan's hash was said.
+
+    Raises:
+        RemoteWriteRefused: Everything else, and a hash that is another plan's.
+    """
+    wanted = plan.hash if plan else ""
+    here = parse_endpoint(url, "the endpoint of DynamoDB").is_loopback
+    if confirm not in (wanted, "") or (not here and (not confirm or plan is None)):
+        told = f"`{confirm}` is not its hash" if confirm else "it is not on this machine"
+        raise RemoteWriteRefused(f"refused to write to {url}: {told}; confirm the plan {wanted}".rstrip())
+
+
+def verdict_of(plan: MigrationPlan, found: Findings, begun: datetime, ended: datetime) -> Verdict:
+    """What is remembered of a comparison."""
+    return Verdict(
+        plan=plan.hash,
+        begun=begun,
+        ended=ended,
+        read=found.read,
+        rejected=found.rejected,
+        expired=found.expired,
+        differences=len(found.differences),
+        named=tuple(str(one) for one in found.differences[:SHOWN]),
+        unnamed=found.unnamed,
+        settled=found.settled,
+    )
