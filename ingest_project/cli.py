@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from ingest_project.cli_bulk import bulk
+from ingest_project.cli_conversations import conversations
 from ingest_project.cli_gazettes import gazettes
 from ingest_project.cli_index import index
 from ingest_project.cli_ledger import status
@@ -35,22 +36,9 @@ def ingest() -> None:
     """
 
 
-for command in (
-    load,
-    sync,
-    gazettes,
-    plan,
-    status,
-    rejections,
-    schema,
-    index,
-    bulk,
-    doctor,
-    services,
-    up,
-    down,
-    demo,
-):
+WORK = (load, sync, gazettes, conversations, plan, status, rejections, schema, index, bulk)
+MACHINE = (doctor, services, up, down, demo)
+for command in (*WORK, *MACHINE):
     ingest.add_command(command)
 
 

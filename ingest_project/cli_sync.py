@@ -43,8 +43,8 @@ def sync(entity: str, mode: str, as_json: bool) -> int:
     spec, settings = entity_spec(entity), load_settings()
     if mode == "status":
         return _show_status(settings, entity, as_json)
-    lines = Lines(_say)
-    done = sync_whole(spec, settings, mode, _today(), log=_say, progress=lines, expect=lines.expect)
+    lines = Lines(say)
+    done = sync_whole(spec, settings, mode, _today(), log=say, progress=lines, expect=lines.expect)
     if as_json:
         click.echo(json.dumps({**asdict(done), "ok": done.ok}, indent=2))
     else:
@@ -115,7 +115,8 @@ def _show_status(settings: Settings, entity: str, as_json: bool) -> int:
     return 0
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """A line beside the report."""
     click.echo(text, err=True)
 
 

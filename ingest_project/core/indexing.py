@@ -21,6 +21,9 @@ KINDS = frozenset(
         *("half_float", "float", "double", "boolean", "geo_point", "ip", "binary", "rank_feature"),
     }
 )
+ENGINES, MOST_DIMENSIONS = ("lucene", "faiss"), 16_000
+"""Of k-NN. Lucene's needs no native library and looks at filters while it searches: it comes first."""
+
 MOST_FIELDS, MOST_DEPTH, LONGEST_WORD = 2500, 20, 32_766 // 4
 """OpenSearch's own depth; half of the fields that an index of ours may have; a term's bytes in characters of
 four."""
@@ -137,7 +140,28 @@ class Group:
             raise ConfigurationError(f"dynamic {self.dynamic!r} is none of {', '.join(DYNAMIC)}")
 
 
-Field = Value | Keyword | Text | Date | ScaledFloat | Kept | Group
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vector:
+    """Numbers whose nearest neighbours by the cosine are searched; the server needs the plugin k-NN.
+
+    Attributes:
+        engine: One of ENGINES, as sinks.nearest.offered_engine finds it.
+        links, effort: Of the graph: neighbours of each, and candidates when one is added.
+    """
+
+    dimensions: int
+    engine: str = "lucene"
+    links: int = 16
+    effort: int = 100
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.dimensions <= MOST_DIMENSIONS:
+            raise ConfigurationError(f"dimensions must be 1 to {MOST_DIMENSIONS}, not {self.dimensions}")
+        if self.engine not in ENGINES:
+            raise ConfigurationError(f"engine {self.engine!r} is none of {', '.join(ENGINES)}")
+
+
+Field = Value | Keyword | Text | Date | ScaledFloat | Kept | Vector | Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

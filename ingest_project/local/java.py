@@ -15,6 +15,10 @@ from ingest_project.local.ports import LOOPBACK
 from ingest_project.local.servers import Place, Server, answer, probe
 
 TIKA = "3.3.2"
+KNN = "knn"
+"""Setting of an OpenSearch node: ``knn=true`` gives it the plugin k-NN."""
+
+_UNPACK = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack"
 _COLLECT = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _SOURCES = Path(__file__).parent / "maven"
 _JVM = ("-Xss1m", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true")
@@ -88,12 +92,26 @@ def _node(title: str, runner: str, log4j: str, least: int, cache: Path) -> Path:
     return built(cache, f"opensearch-node-{runner}-{mark}", build)
 
 
-def _node_command(least: int, place: Place) -> Sequence[str]:
-    settings = dict(place.settings)
+def _knn(program: Path, version: str, cache: Path) -> Path:
+    """The folder with the jars of the plugin k-NN. Its native libraries are not there; Lucene's engine needs
+    none."""
+
+    def build(draft: Path) -> None:
+        wanted = f"-Dartifact=org.opensearch.plugin:opensearch-knn:{version}:zip"
+        _maven(program, [_UNPACK, wanted, f"-DoutputDirectory={draft}"], draft, f"k-NN {version}")
+
+    return built(cache, f"opensearch-knn-{version}", build)
+
+
+def _node_command(least: int, version: str, place: Place) -> Sequence[str]:
+    settings, program = dict(place.settings), java(least)
     memory = ("-Xms256m", f"-Xmx{settings.pop('heap', '1g')}")
-    jvm = [*_command(java(least), memory, settings), *_QUIET_NODE]
-    words = [f"{name}={value}" for name, value in settings.items()]
-    path = f"{place.program / 'classes'}:{place.program / 'lib'}/*"
+    jvm = [*_command(program, memory, settings), *_QUIET_NODE]
+    path, plugins = f"{place.program / 'classes'}:{place.program / 'lib'}/*", ""
+    if settings.pop(KNN, "") == "true":
+        path += f":{_knn(program, version, place.program.parent)}/*"
+        plugins = "org.opensearch.knn.plugin.KNNPlugin"
+    words = [plugins, *(f"{name}={value}" for name, value in settings.items())]
     return [*jvm, "-cp", path, "LoopbackNode", str(place.folder / "node"), str(place.ports["http"]), *words]
 
 
@@ -110,7 +128,7 @@ def _opensearch(name: str, port: int, runner: str, log4j: str, least: int) -> Se
         serves="opensearch",
         ports={"http": port},
         obtain=obtain,
-        command=partial(_node_command, least),
+        command=partial(_node_command, least, runner),
         problem=opensearch_problem,
         version=_node_version,
         grace=20.0,

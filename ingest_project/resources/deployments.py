@@ -16,6 +16,7 @@ from ingest_project.core.model import KeySchema
 from ingest_project.local.state import Stack, read_running
 from ingest_project.resources.accesses import AwsAccess, OpenSearchAccess, read_aws, read_opensearch
 from ingest_project.resources.api_access import ApiAccess, read_api_access
+from ingest_project.resources.conversation_access import ConversationAccess, read_conversations
 from ingest_project.resources.endpoints import Endpoint, Service, parse_allowed, require_write
 from ingest_project.resources.gazettes_access import GazettesAccess, read_gazettes_access
 from ingest_project.resources.variables import Reader
@@ -96,6 +97,7 @@ class Settings:
     table_keys: Mapping[str, KeySchema]
     wms: ApiAccess
     gazettes: GazettesAccess
+    conversations: ConversationAccess
     allow_remote_writes: frozenset[str]
 
     @classmethod
@@ -142,6 +144,7 @@ class Settings:
             table_keys=parse_table_keys(read.text("INGEST_TABLE_KEYS")),
             wms=read_api_access(read),
             gazettes=read_gazettes_access(read, read.text("INGEST_BUCKET")),
+            conversations=read_conversations(read),
             allow_remote_writes=parse_allowed(read.text("INGEST_ALLOW_REMOTE_WRITES")),
         )
 

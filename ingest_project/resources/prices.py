@@ -44,6 +44,7 @@ class Prices:
     """Attributes are named after what is paid for."""
 
     region: str
+    read_million: Price
     write_million: Price
     wcu_hour: Price
     import_gb: Price
@@ -52,10 +53,12 @@ class Prices:
     s3_put_thousand: Price
     s3_get_thousand: Price
     s3_gb_month: Price
+    table_gb_month: Price
 
 
 PRICES = Prices(
     region="us-east-1",
+    read_million=_known(0.125, "million on-demand read units", "2026-11"),
     write_million=_known(0.625, "million on-demand write units", "2026-11"),
     wcu_hour=_known(0.00065, "provisioned write unit and hour"),
     import_gb=_known(0.15, "GB of uncompressed lines"),
@@ -64,6 +67,7 @@ PRICES = Prices(
     s3_put_thousand=_known(0.005, "thousand PUT requests"),
     s3_get_thousand=_known(0.0004, "thousand GET requests"),
     s3_gb_month=_known(0.023, "GB stored for a month"),
+    table_gb_month=_known(0.25, "GB stored in a table for a month"),
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingest_project.resources.conversation_variables import CONVERSATIONS
 from ingest_project.resources.endpoints import ALLOW_SYNTAX, ALLOW_VARIABLE
 
 
@@ -244,6 +245,7 @@ VARIABLES: tuple[Variable, ...] = (
         ("INGEST_WMS_SINCE_REQUEST_SECONDS", "2700", "", "Other syncs: a request with all its tries."),
         ("INGEST_WMS_SINCE_RUN_SECONDS", "5400", "", "Other syncs: all requests of a run."),
     ),
+    *_group("Conversations", *CONVERSATIONS),
     *_group(
         "Gazettes",
         (

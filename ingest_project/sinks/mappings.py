@@ -20,13 +20,24 @@ from ingest_project.core.indexing import (
     ScaledFloat,
     Text,
     Value,
+    Vector,
 )
 
 FIELDS_LIMIT = 5000
 
-_FIXED = ("type", "analyzer", "format", "scaling_factor", "enabled", "term_vector")
-_OFFSETS = {"term_vector": "with_positions_offsets"}
+_FIXED = (
+    "type",
+    "analyzer",
+    "format",
+    "scaling_factor",
+    "enabled",
+    "term_vector",
+    "dimension",
+    "method",
+)
 """What no index changes of a field once it stands."""
+
+_OFFSETS = {"term_vector": "with_positions_offsets"}
 
 
 def settings_of(contract: IndexContract) -> dict[str, Any]:
@@ -37,6 +48,8 @@ def settings_of(contract: IndexContract) -> dict[str, Any]:
     }
     if contract.analysis:
         made["index.analysis"] = contract.analysis
+    if any(isinstance(one, Vector) for one in contract.fields.values()):
+        made["index.knn"] = True
     return made | dict(contract.settings)
 
 
@@ -108,6 +121,8 @@ def _field(one: Field) -> dict[str, Any]:
             return {"type": "scaled_float", "scaling_factor": float(one.factor)}
         case Kept():
             return {"type": "object", "enabled": False}
+        case Vector():
+            return _vector(one)
         case Group():
             return _group(one)
 
@@ -121,6 +136,16 @@ def _text(one: Text) -> dict[str, Any]:
         fields["keyword"] = {"type": "keyword", "ignore_above": one.keyword}
     analyzer = {"analyzer": one.analyzer} if one.analyzer else {}
     return {"type": "text"} | analyzer | kept | ({"fields": fields} if fields else {})
+
+
+def _vector(one: Vector) -> dict[str, Any]:
+    method = {
+        "name": "hnsw",
+        "engine": one.engine,
+        "space_type": "cosinesimil",
+        "parameters": {"m": one.links, "ef_construction": one.effort},
+    }
+    return {"type": "knn_vector", "dimension": one.dimensions, "method": method}
 
 
 def _group(one: Group) -> dict[str, Any]:

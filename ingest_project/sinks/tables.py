@@ -1,4 +1,4 @@
-"""DynamoDB tables: describe, create, wait until active, and read items back. Nothing hot lives here."""
+"""DynamoDB tables: describe, create, wait until active, delete, read items back. Nothing hot lives here."""
 
 from __future__ import annotations
 
@@ -139,3 +139,20 @@ def _definition(table: str, keys: KeySchema) -> dict[str, Any]:
         ],
         "BillingMode": "PAY_PER_REQUEST",
     }
+
+
+async def delete_table(api: DynamoDBApi, table: str, *, sleep: Sleep = asyncio.sleep) -> None:
+    """Delete a table and wait until it is gone; one that is not there is taken as deleted.
+
+    Raises:
+        TransientFailure: Not gone within two minutes.
+    """
+    for _ in range(WAITS):
+        try:
+            found = await api.call("DescribeTable", {"TableName": table})
+            if found["Table"]["TableStatus"] != "DELETING":
+                await api.call("DeleteTable", {"TableName": table})
+        except TargetMissing:
+            return
+        await sleep(1.0)
+    raise TransientFailure(f"table {table} is still being deleted")

@@ -18,6 +18,7 @@ from ingest_project.core.indexing import (
     ScaledFloat,
     Text,
     Value,
+    Vector,
 )
 
 
@@ -30,6 +31,7 @@ def test_a_contract_of_all_kinds_stands_and_travels_to_worker_processes() -> Non
             "score": Value(kind="rank_feature"),
             "day": Date(formats=("yyyy-MM-dd", "epoch_millis")),
             "price": ScaledFloat(factor=100),
+            "meaning": Vector(dimensions=512),
             "lines": Group(nested=True, fields={"sku": Keyword(), "place": Value(kind="geo_point")}),
         },
         dynamic="strict",
@@ -47,6 +49,9 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: Date(formats=("yyyy||MM",)), "formats must be single formats"),
     (lambda: ScaledFloat(factor=0), "factor must be above 0"),
     (lambda: ScaledFloat(factor=float("nan")), "factor must be above 0"),
+    (lambda: Vector(dimensions=0), "dimensions must be 1 to 16000, not 0"),
+    (lambda: Vector(dimensions=16_001), "dimensions must be 1 to 16000, not 16001"),
+    (lambda: Vector(dimensions=1, engine="nmslib"), "engine 'nmslib' is none of lucene, faiss"),
     (lambda: Group(fields={}, dynamic="no"), "dynamic 'no' is none of"),
     (lambda: IndexContract(dynamic="runtime"), "dynamic 'runtime' is none of"),
     (lambda: IndexContract(malformed="drop"), "malformed 'drop' is none of"),

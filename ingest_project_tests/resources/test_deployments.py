@@ -16,12 +16,12 @@ from ingest_project.core.errors import ConfigurationError
 from ingest_project.core.model import KeySchema
 from ingest_project.local.processes import ProcessMark
 from ingest_project.local.state import Running, Stack, write_stack
-from ingest_project.resources import accesses, api_access, deployments, gazettes_access
+from ingest_project.resources import accesses, api_access, conversation_access, deployments, gazettes_access
 from ingest_project.resources.deployments import Settings, parse_key_schema, parse_table_keys
 from ingest_project.resources.variables import VARIABLES, page
 
 PROJECT = Path(__file__).resolve().parents[2]
-READERS = (deployments, accesses, api_access, gazettes_access)
+READERS = (deployments, accesses, api_access, conversation_access, gazettes_access)
 
 
 def settings(home: Path, **environ: str) -> Settings:

@@ -3,7 +3,8 @@ import java.util.concurrent.CountDownLatch;
 import org.codelibs.opensearch.runner.OpenSearchRunner;
 
 /**
- * One OpenSearch node on a loopback port, until a signal stops it. Arguments: FOLDER PORT [SETTING=VALUE ...].
+ * One OpenSearch node on a loopback port, until a signal stops it. Arguments: FOLDER PORT PLUGINS [SETTING=VALUE ...];
+ * PLUGINS are class names on the class path with commas between, or nothing.
  * Ends with status 1 when the node cannot start: its threads would otherwise keep the process alive.
  */
 public final class LoopbackNode {
@@ -31,12 +32,15 @@ public final class LoopbackNode {
       settings.put("path.repo", folder.resolve("snapshots").toString());
       // A disk that is nearly full would turn indices read-only in the middle of a test.
       settings.put("cluster.routing.allocation.disk.threshold_enabled", "false");
-      for (int at = 2; at < arguments.length; at++) {
+      for (int at = 3; at < arguments.length; at++) {
         var setting = arguments[at].split("=", 2);
         settings.put(setting[0], setting[1]);
       }
     });
     var wanted = OpenSearchRunner.newConfigs().basePath(folder.toString()).numOfNode(1).clusterName("ingest");
+    if (!arguments[2].isEmpty()) {
+      wanted.pluginTypes(arguments[2]);
+    }
     runner.build(wanted);
   }
 
