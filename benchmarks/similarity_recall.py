@@ -243,7 +243,8 @@ def main() -> None:
     parser.add_argument("--sweep", action="store_true", help="also other depths and probes, on sentences")
     given = parser.parse_args()
     default = SearchSettings()
-    others = [replace(default, depth=depth, probes=probes) for depth, probes in SWEEP] if given.sweep else []
+    sweep = SWEEP if given.sweep else ()
+    others = [replace(default, depth=depth, probes=probes, gap=gap) for depth, probes, gap in sweep]
     for place, world in enumerate(worlds(given.vectors, given.queries)):
         truth = world.truth()
         tenth = float(np.median(np.take_along_axis(world.queries @ world.vectors.T, truth[:, -1:], axis=1)))
@@ -251,7 +252,7 @@ def main() -> None:
         show("the earlier tool's", earlier(world, truth), given.vectors)
         table = MemoryTable(Similarity(dimensions=DIMENSIONS, model="bench", settings=default), world.vectors)
         for settings in (default, *(others if place == 0 else ())):
-            name = f"depth {settings.depth}, {settings.probes} probes"
+            name = f"depth {settings.depth}, {settings.probes} probes, gap {settings.gap}"
             show(name, ours(world, truth, settings, table), given.vectors)
         if place == 0:
             few = World(name=world.name, vectors=world.vectors, queries=world.queries[:8])
@@ -260,7 +261,7 @@ def main() -> None:
             codecs(world, truth)
 
 
-SWEEP = ((6, 16), (7, 28), (8, 32), (8, 48), (10, 160))
+SWEEP = ((7, 18, 1), (8, 40, 0), (9, 50, 2), (9, 80, 0), (10, 120, 2))
 
 if __name__ == "__main__":
     main()

@@ -75,11 +75,14 @@ class Hyperplanes:
         found: Signs = self._heights(vectors) >= 0
         return found
 
-    def ranges(self, vector: Sequence[float] | Matrix, *, depth: int, probes: int) -> list[Range]:
+    def ranges(
+        self, vector: Sequence[float] | Matrix, *, depth: int, probes: int, gap: int = 0
+    ) -> list[Range]:
         """Where the vector's neighbours are likeliest: the ``probes`` cells whose ways are shortest.
 
         A cell of a table is what shares its first ``depth`` signs; the way to it is the sum of squares of the
-        heights over the planes that lie between. Cells that touch are one range. Sorted by table and hash.
+        heights over the planes that lie between. Cells that touch are one range, and those with no more than
+        ``gap`` others between them: these are read as well. Sorted by table and hash.
 
         Args:
             depth: 0 (everything is one cell, of the first table) to ``bits``, at most MOST_DEPTH.
@@ -99,7 +102,7 @@ class Hyperplanes:
         return [
             Range(table=table, low=self._text(low, depth), high=self._text(high, depth, last=True))
             for table in range(self.tables)
-            for low, high in _runs(np.sort(cells[table][places[tables == table]]).tolist())
+            for low, high in _runs(np.sort(cells[table][places[tables == table]]).tolist(), gap)
         ]
 
     def _heights(self, vectors: Sequence[Sequence[float]] | Matrix) -> Matrix:
@@ -134,13 +137,13 @@ def _cells(heights: Matrix) -> tuple[NDArray[np.int64], Matrix]:
     return cells, ways
 
 
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Ascending numbers as stretches of neighbours."""
+def _runs(numbers: Sequence[int], gap: int) -> Iterator[tuple[int, int]]:
+    """Ascending numbers as stretches of neighbours; up to ``gap`` numbers may lack between two."""
     first = last = None
     for number in numbers:
         if first is None or last is None:
             first = last = number
-        elif number == last + 1:
+        elif number <= last + 1 + gap:
             last = number
         else:
             yield first, last

