@@ -14,10 +14,10 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down services fetch lint types test check bench bench-short docs clean
+.PHONY: help install demo demo-gazettes up down services fetch lint types test check bench bench-short docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv and install everything, pinned
 
@@ -30,6 +30,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## Load sample dumps through Dagster from nothing, print what happened, stop
 	$(BIN)/ingest demo
+
+demo-gazettes: $(STAMP) ## The same for gazettes: PDF to ranked excerpts; needs PostgreSQL, Java and Maven
+	$(BIN)/ingest demo --gazettes
 
 up: $(STAMP) ## Start the embedded services and Dagster, and keep them running
 	$(BIN)/ingest up

@@ -40,6 +40,7 @@ from ingest_project.testing.gazette_world import fill
 BRIEF = "360 before, 1,200 aimed at"
 SERVERS = ("s3", "tika", "opensearch-node", "postgresql")
 INDEX = "gazettes-bench"
+THEMES = Path(__file__).parents[1] / "ingest_project_tests/entities/gazettes/data/themes_config.json"
 MB = 1 << 20
 
 
@@ -222,10 +223,11 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=10_000)
     parser.add_argument("--extractor", choices=("tika", "in-process"), default="tika")
     parser.add_argument("--large", type=int, default=100, help="MiB of one PDF among them")
-    parser.add_argument("--themes", type=Path, required=True, help="file of themes, JSON")
+    parser.add_argument("--days", type=int, default=90, help="that they are of, at least")
+    parser.add_argument("--themes", type=Path, default=THEMES, help="file of themes, JSON")
     wanted = parser.parse_args()
     large = {wanted.documents // 2: wanted.large * MB} if wanted.large else {}
-    gazettes = Gazettes(count=wanted.documents, seed="bench", large=large)
+    gazettes = Gazettes(count=wanted.documents, seed="bench", days=wanted.days, large=large)
     with deployment(wanted.extractor, wanted.themes) as (stack, variables):
         bench = Bench(gazettes, stack, variables, wanted.themes)
         bench.run()

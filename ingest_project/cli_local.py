@@ -145,11 +145,13 @@ def down() -> None:
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for the files.")
 def demo(gazettes: bool, keep: bool, timeout: float) -> int:
     """Load sample dumps through Dagster, from nothing, and print what became of them."""
-    from ingest_project.cli_demo import run_demo
-    from ingest_project.cli_demo_gazettes import run_gazettes_demo
+    if gazettes:
+        from ingest_project.cli_demo_gazettes import run_gazettes_demo
 
-    run = run_gazettes_demo if gazettes else run_demo
-    return run(keep=keep, timeout=timeout)
+        return run_gazettes_demo(keep=keep, timeout=timeout)
+    from ingest_project.cli_demo import run_demo
+
+    return run_demo(keep=keep, timeout=timeout)
 
 
 @click.command()

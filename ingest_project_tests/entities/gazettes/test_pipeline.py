@@ -15,6 +15,7 @@ import pytest
 from ingest_project.cli import run
 from ingest_project.core.bucket_standing import standing
 from ingest_project.entities.gazettes.archive import aggregate, unknown
+from ingest_project.entities.gazettes.losses import lost
 from ingest_project.entities.gazettes.spec import COLLECTION
 from ingest_project.orchestration.buckets import range_tags
 from ingest_project.testing.gazette_files import HTML, Gazettes
@@ -201,6 +202,20 @@ def test_an_index_is_made_anew_without_extracting(
         assert (0, True) == (status, f"{len(before)} documents" in said)
         assert before == through.documents(index)
     assert 2 == ingest("reindex", "nonsense")[0]
+
+
+def test_a_lost_index_is_told_and_made_anew(
+    through: Newsroom, ingest: Callable[..., tuple[int, Any]]
+) -> None:
+    index = through.theme_index("ambiental")
+    before = through.documents(index)
+    assert () == tuple(lost(through.settings()))
+    through.search.indices.delete(index=",".join(through.search.indices.get_alias(name=index)))
+    [told] = lost(through.settings())
+    assert (index, 0, len(before)) == (told.place, told.holds, told.expected)
+    assert f"`ingest gazettes reindex {index}` makes it anew" == told.advice
+    assert 0 == ingest("reindex", index)[0]
+    assert (before, ()) == (through.documents(index), tuple(lost(through.settings())))
 
 
 @pytest.mark.dagster
