@@ -18,10 +18,13 @@ from ingest_project.entities.conversations.migration import (
 from ingest_project.entities.conversations.migration.records import definition_of
 from ingest_project.entities.conversations.similarity import SearchSettings
 from ingest_project.entities.conversations.tables import tables_of
+from ingest_project.ledgers.database import Database
 from ingest_project.ledgers.sql import SqlLedger
+from ingest_project.ledgers.vectors import LedgerVectors
 from ingest_project.resources.connect import dynamodb_api
 from ingest_project.resources.conversation_access import ConversationAccess
 from ingest_project.resources.deployments import Settings
+from ingest_project.resources.encoders.cached import CachedEncoder
 from ingest_project.resources.encoders.choosing import encoder_of
 
 
@@ -63,14 +66,16 @@ async def migration_of(settings: Settings, owner: str, *writes: str) -> AsyncIte
     tables = tables_of(access.tables)
     for name in (definition_of(tables["old"].name).name, *(tables[word].name for word in writes)):
         settings.require_write("dynamodb", name)
-    ledger = SqlLedger(settings.ledger_url)
+    ledger, database = SqlLedger(settings.ledger_url), Database(settings.ledger_url)
+    # Copying again and verifying ask for the vectors of the same texts.
+    encoder = CachedEncoder(encoder_of(access.encoder), LedgerVectors(database))
     try:
         async with dynamodb_api(settings) as api:
             yield Migration(
                 api,
                 tables,
                 ledger,
-                encoder_of(access.encoder),
+                encoder,
                 owner=owner,
                 settings=settings_of(access),
                 handling=Handling(
@@ -80,6 +85,7 @@ async def migration_of(settings: Settings, owner: str, *writes: str) -> AsyncIte
                 ),
             )
     finally:
+        database.close()
         ledger.close()
 
 

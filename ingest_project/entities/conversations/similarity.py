@@ -1,7 +1,7 @@
 """Messages that mean something like a question: hashes and sketches of vectors, and the search over them.
 
 Three steps, each a tenth of the one before: ranges of hashes are read from the indexes, their sketches name
-who is worth a look, and only those vectors are fetched and compared exactly. Why: docs/decisions/0020.
+who is worth a look, and only those vectors are fetched and compared exactly. Why: docs/decisions/0025.
 """
 
 from __future__ import annotations
