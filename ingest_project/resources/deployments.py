@@ -17,6 +17,7 @@ from ingest_project.local.state import Stack, read_running
 from ingest_project.resources.accesses import AwsAccess, OpenSearchAccess, read_aws, read_opensearch
 from ingest_project.resources.api_access import ApiAccess, read_api_access
 from ingest_project.resources.endpoints import Endpoint, Service, parse_allowed, require_write
+from ingest_project.resources.shared_quota import parse_quotas
 from ingest_project.resources.variables import Reader
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "OPENSEARCH_URL")
@@ -68,6 +69,7 @@ class Settings:
         embedded: True when the endpoints are those of the embedded services of ``home``.
         cache: Where servers are fetched to; ``None`` is the platform's cache folder.
         part_store: ``local`` (below ``home``) or ``s3`` (``bucket``/``prefix``).
+        shared_write_units: Table -> write units a second of all that share the ledger.
         create_tables: ``never``, ``embedded`` (only on loopback) or ``always``.
     """
 
@@ -95,6 +97,7 @@ class Settings:
     table_keys: Mapping[str, KeySchema]
     wms: ApiAccess
     allow_remote_writes: frozenset[str]
+    shared_write_units: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], home: Path | None = None) -> Settings:
@@ -140,6 +143,9 @@ class Settings:
             table_keys=parse_table_keys(read.text("INGEST_TABLE_KEYS")),
             wms=read_api_access(read),
             allow_remote_writes=parse_allowed(read.text("INGEST_ALLOW_REMOTE_WRITES")),
+            shared_write_units=parse_quotas(
+                read.text("INGEST_SHARED_WRITE_UNITS"), "INGEST_SHARED_WRITE_UNITS"
+            ),
         )
 
     def require_write(self, service: Service, name: str) -> None:
