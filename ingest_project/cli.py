@@ -19,6 +19,7 @@ from ingest_project.cli_plan import plan
 from ingest_project.cli_rejections import rejections
 from ingest_project.cli_schema import schema
 from ingest_project.cli_sync import sync
+from ingest_project.cli_worker import worker
 from ingest_project.core.errors import ConfigurationError, IngestError, RemoteWriteRefused
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -34,7 +35,10 @@ def ingest() -> None:
     """
 
 
-for command in (load, sync, plan, status, rejections, schema, index, bulk, doctor, services, up, down, demo):
+for command in (
+    *(load, sync, plan, status, rejections, schema, index, bulk),
+    *(doctor, services, up, down, demo, worker),
+):
     ingest.add_command(command)
 
 
