@@ -13,7 +13,7 @@ QUEUES = "small,large"
 @click.command()
 @click.option("--queues", default=QUEUES, show_default=True, help="Queues to take runs from, by commas.")
 @click.option("--at-once", type=click.IntRange(1, 256), default=1, show_default=True, help="Runs at once.")
-@click.option("--name", default="", help="Tells workers of one host apart.  [default: its process id]")
+@click.option("--name", default="", help="Tells workers of one host apart.  [default: a random one]")
 @click.option("--log-level", default="INFO", show_default=True, help="Of the worker's own log.")
 def worker(queues: str, at_once: int, name: str, log_level: str) -> None:
     """Take runs from a cluster's queues until it is stopped (docs/operations.md).
@@ -22,6 +22,7 @@ def worker(queues: str, at_once: int, name: str, log_level: str) -> None:
     """
     import os
     import platform
+    import uuid
 
     from ingest_project.core.errors import ConfigurationError
     from ingest_project.orchestration.pool import QUEUES as KNOWN
@@ -33,7 +34,10 @@ def worker(queues: str, at_once: int, name: str, log_level: str) -> None:
     settings = load_settings()
     if not (settings.dagster_home / "dagster.yaml").exists():
         raise ConfigurationError(f"DAGSTER_HOME: there is no dagster.yaml in {settings.dagster_home}")
-    node = f"{name or os.getpid()}@{platform.node()}"
+    if not settings.broker_url:
+        raise ConfigurationError("INGEST_BROKER_URL is not set: runs come through that Redis")
+    # Containers may share a host name and count their processes alike.
+    node = f"{name or uuid.uuid4().hex[:8]}@{platform.node()}"
     command = [sys.executable, "-m", "ingest_project.cli_worker", "--queues", ",".join(wanted)]
     command += ["--concurrency", str(at_once), "--hostname", node, "--loglevel", log_level]
     os.execve(command[0], command, child_environment(settings))

@@ -70,6 +70,7 @@ class Settings:
         cache: Where servers are fetched to; ``None`` is the platform's cache folder.
         part_store: ``local`` (below ``home``) or ``s3`` (``bucket``/``prefix``).
         shared_write_units: Table -> write units a second of all that share the ledger.
+        broker_url: Redis that carries runs of a cluster; empty where there is none.
         create_tables: ``never``, ``embedded`` (only on loopback) or ``always``.
     """
 
@@ -98,6 +99,7 @@ class Settings:
     wms: ApiAccess
     allow_remote_writes: frozenset[str]
     shared_write_units: Mapping[str, float] = field(default_factory=dict)
+    broker_url: str = field(default="", repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], home: Path | None = None) -> Settings:
@@ -143,9 +145,8 @@ class Settings:
             table_keys=parse_table_keys(read.text("INGEST_TABLE_KEYS")),
             wms=read_api_access(read),
             allow_remote_writes=parse_allowed(read.text("INGEST_ALLOW_REMOTE_WRITES")),
-            shared_write_units=parse_quotas(
-                read.text("INGEST_SHARED_WRITE_UNITS"), "INGEST_SHARED_WRITE_UNITS"
-            ),
+            shared_write_units=_shared_units(read),
+            broker_url=read.text("INGEST_BROKER_URL"),
         )
 
     def require_write(self, service: Service, name: str) -> None:
@@ -248,6 +249,10 @@ def _limits(read: Reader) -> Limits:
         memory_every=read.number("INGEST_MEMORY_CHECK_SECONDS", 0, 3600),
         batch_rows=read.count("INGEST_BATCH_ROWS", 1, 100_000),
     )
+
+
+def _shared_units(read: Reader) -> Mapping[str, float]:
+    return parse_quotas(read.text("INGEST_SHARED_WRITE_UNITS"), "INGEST_SHARED_WRITE_UNITS")
 
 
 def _retry(read: Reader) -> RetryKnobs:
