@@ -21,6 +21,7 @@ from ingest_project.cli_plan import plan
 from ingest_project.cli_rejections import rejections
 from ingest_project.cli_schema import schema
 from ingest_project.cli_sync import sync
+from ingest_project.cli_worker import worker
 from ingest_project.core.errors import ConfigurationError, IngestError, RemoteWriteRefused
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -37,7 +38,7 @@ def ingest() -> None:
 
 
 WORK = (load, sync, gazettes, conversations, plan, status, rejections, schema, index, bulk)
-MACHINE = (doctor, services, up, down, demo)
+MACHINE = (doctor, services, up, down, demo, worker)
 for command in (*WORK, *MACHINE):
     ingest.add_command(command)
 

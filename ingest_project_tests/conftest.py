@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 LONGEST = (
+    "cluster/test_lost_worker.py",
     "e2e/test_postgresql.py",
     "e2e/test_ui.py",
     "faults/test_kills.py",

@@ -256,6 +256,6 @@ def test_dagster_is_named_on_its_side_of_the_house_only() -> None:
         for path in MODULES
         if part(path) not in allowed and path.stem != "definitions"
         for line, name in imports(path)
-        if name.split(".")[0] in ("dagster", "dagster_aws", "dagster_postgres")
+        if name.split(".")[0] in ("celery", "dagster", "dagster_aws", "dagster_celery", "dagster_postgres")
     ]
     assert wrong == []

@@ -20,6 +20,7 @@ from ingest_project.testing.running import RunningServer
 PROJECT = Path(__file__).resolve().parents[1]
 SQLITE = PROJECT / "dagster.yaml"
 POSTGRES = PROJECT / "deploy" / "postgres" / "dagster.yaml"
+CLUSTER = PROJECT / "deploy" / "cluster" / "dagster.yaml"
 STORAGE = ("storage", "event_log_storage", "local_artifact_storage", "compute_logs")
 
 
@@ -32,10 +33,11 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_both_instance_files_differ_in_their_storage_only() -> None:
-    documents = [read_yaml(SQLITE), read_yaml(POSTGRES)]
-    one, other = [{n: value for n, value in each.items() if n not in STORAGE} for each in documents]
-    assert one == other
+def test_the_instance_files_differ_in_storage_and_launcher_only() -> None:
+    documents = [read_yaml(SQLITE), read_yaml(POSTGRES), read_yaml(CLUSTER)]
+    apart = (*STORAGE, "run_launcher")
+    one, other, cluster = [{n: value for n, value in each.items() if n not in apart} for each in documents]
+    assert one == other == cluster
 
 
 def check_instance(instance: Any) -> None:
@@ -88,6 +90,27 @@ def test_the_instance_file_loads_on_postgresql(
         assert "Postgres" in type(instance.schedule_storage).__name__
 
 
+@pytest.mark.dagster
+def test_the_instance_file_of_a_cluster_loads(
+    tmp_path: Path, postgres_database: str, redis: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dagster import DagsterInstance
+
+    driver = postgres_database.replace("postgresql://", "postgresql+psycopg2://")
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", driver)
+    monkeypatch.setenv("DAGSTER_LOCAL_STORAGE", str(tmp_path))
+    monkeypatch.setenv("INGEST_BROKER_URL", redis.url)
+    monkeypatch.setenv("INGEST_BUCKET", "some-bucket")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with DagsterInstance.from_config(str(CLUSTER.parent)) as instance:
+        check_instance(instance)
+        launcher = instance.run_launcher
+        assert "WatchedCeleryRunLauncher" == type(launcher).__name__
+        assert (True, False) == (launcher.supports_check_run_worker_health, launcher.supports_resume_run)
+        assert "S3ComputeLogManager" == type(instance.compute_log_manager).__name__
+        assert instance.run_monitoring_max_resume_run_attempts == 0
+
+
 def test_the_workspace_names_the_definitions() -> None:
     module = read_yaml(PROJECT / "workspace.yaml")["load_from"][0]["python_module"]["module_name"]
     assert module == "ingest_project.definitions"
@@ -119,7 +142,7 @@ def test_every_dependency_is_pinned_exactly_and_without_an_address() -> None:
 def test_the_dagster_packages_are_pinned_as_one_set() -> None:
     found = {name: version for name, version in pins().items() if name.startswith("dagster")}
     core = {found[name] for name in ("dagster", "dagster-webserver", "dagster-graphql", "dagster-shared")}
-    libraries = {found[name] for name in ("dagster-aws", "dagster-postgres")}
+    libraries = {found[name] for name in ("dagster-aws", "dagster-celery", "dagster-postgres")}
     assert (len(core), len(libraries)) == (1, 1)
     assert metadata.version("dagster") in core
 

@@ -58,8 +58,9 @@ class Turn:
 class SharedBudget(Protocol):
     """Where a budget is kept; each verb is one transaction and may block for a moment."""
 
-    def take(self, successes: int) -> Turn:
-        """The next turn; ``successes``: requests that went well since this process asked last."""
+    def take(self, successes: int, units: float = 1.0) -> Turn:
+        """The next turn, for so many units; ``successes``: of those that went well since this process asked
+        last."""
         ...
 
     def stands(self, turn: Turn) -> bool:
@@ -75,19 +76,22 @@ class SharedBudget(Protocol):
         ...
 
 
-def take(budget: Budget, now: float, quota: float, successes: int = 0) -> tuple[Budget, Turn]:
-    """Give the next turn away (the generic cell rate algorithm, GCRA): turns are ``1 / rate`` apart, and what
-    was not used is lost but for SLACK.
+def take(
+    budget: Budget, now: float, quota: float, successes: int = 0, units: float = 1.0
+) -> tuple[Budget, Turn]:
+    """Give the next turn away (the generic cell rate algorithm, GCRA): behind a turn of ``units`` come
+    ``units / rate`` seconds for nobody else, and what was not used is lost but for SLACK.
 
     Args:
-        quota: Requests a second at most.
-        successes: Since the last turn of the same process.
+        quota: Units a second at most; a unit is a request, or what the target counts.
+        successes: Units since the last turn of the same process.
+        units: Of this turn, to be used at once.
     """
     rate = min(quota, budget.rate + GROWTH * successes)
     moment = max(now, budget.held, budget.turn)
     late = moment - budget.turn
     begin = budget.turn if late <= SLACK else moment
-    taken = replace(budget, rate=rate, turn=begin + 1.0 / rate, taken=budget.taken + 1)
+    taken = replace(budget, rate=rate, turn=begin + units / rate, taken=budget.taken + 1)
     return taken, Turn(moment=moment, wait=moment - now, cut=budget.cut)
 
 

@@ -24,7 +24,7 @@ class LedgerBudget:
     Args:
         url: Of the ledger.
         api: Whose budget; everybody who names it shares it.
-        quota: Requests a second at most, over all who share it.
+        quota: Requests a second at most, or other units, over all who share it.
         clock: Seconds. Left out, it is PostgreSQL's own clock, so that hosts need not agree on theirs, and
             for SQLite that of the one machine.
     """
@@ -42,11 +42,11 @@ class LedgerBudget:
         """Give the connections back; the budget can be used again."""
         self._db.close()
 
-    def take(self, successes: int) -> Turn:
+    def take(self, successes: int, units: float = 1.0) -> Turn:
         """See core.budgeting.SharedBudget."""
         with self._db.writing() as connection:
             budget = self._locked(connection)
-            taken, turn = budgeting.take(budget, self._now(connection), self._quota, successes)
+            taken, turn = budgeting.take(budget, self._now(connection), self._quota, successes, units)
             self._store(connection, taken)
         return turn
 

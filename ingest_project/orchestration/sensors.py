@@ -15,7 +15,7 @@ from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.orchestration.checks import open_work_event
 from ingest_project.orchestration.inbox import DELIVER, PLAN, Ask, InboxDecider, PhaseState
 from ingest_project.orchestration.partitions import range_tags
-from ingest_project.orchestration.pool import keep_limit, priority
+from ingest_project.orchestration.pool import keep_limit, priority, queue
 from ingest_project.orchestration.retried import is_over
 from ingest_project.resources.clients import IngestResource
 from ingest_project.resources.verdicts import DateView
@@ -49,7 +49,8 @@ def phases_of(instance: dg.DagsterInstance, request: str) -> dict[str, PhaseStat
 def run_request(spec: EntitySpec, ask: Ask) -> dg.RunRequest:
     """The launch of one phase: a plan is a run of one date, the others one run over all slots of the date."""
     tags = {REQUEST_TAG: short(ask.request), PHASE_TAG: ask.phase, "ingest/date": ask.date}
-    tags |= priority(ask.size)
+    # A plan reads all bytes once, whatever their number, and holds none.
+    tags |= priority(ask.size) | queue(0 if ask.phase == PLAN else ask.size)
     if ask.phase == PLAN:
         return dg.RunRequest(
             run_key=ask.run_key, job_name=f"{word_of(spec)}_plan", partition_key=ask.date, tags=tags

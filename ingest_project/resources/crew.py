@@ -7,11 +7,8 @@ it.
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -29,11 +26,10 @@ from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.assembly import Assembly
 from ingest_project.resources.engine import Engine, quiet
 from ingest_project.resources.memory import hand_back
-from ingest_project.resources.process import spare_collector
+from ingest_project.resources.process import end_with_parent, spare_collector
 from ingest_project.resources.standings import Standing
 
 LISTEN_SECONDS = 0.25
-PR_SET_PDEATHSIG = 1
 
 News = tuple[str, Chunk, int, Counts] | str
 """A durable step, or a sentence about the worker's memory."""
@@ -140,7 +136,7 @@ class _Worker:
 
 
 def _start(assembly: Assembly, news: Queue[News], parent: int) -> None:
-    _end_with(parent)
+    end_with_parent(parent)
     _Worker.engine, _Worker.news = assembly.engine(), news
     _Worker.engine.memory.tell = news.put
     spare_collector()
@@ -154,12 +150,3 @@ def _attempt(stage: str, chunk: Chunk, standing: Standing | None) -> ChunkOutcom
 
 def _send(stage: str, chunk: Chunk, done: int, counts: Counts) -> None:
     _Worker.news.put((stage, chunk, done, counts))
-
-
-def _end_with(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent dies, a SIGKILL included (Linux)."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)

@@ -19,6 +19,7 @@ from ingest_project.resources.api_access import ApiAccess, read_api_access
 from ingest_project.resources.conversation_access import ConversationAccess, read_conversations
 from ingest_project.resources.endpoints import Endpoint, Service, parse_allowed, require_write
 from ingest_project.resources.gazettes_access import GazettesAccess, read_gazettes_access
+from ingest_project.resources.shared_quota import parse_quotas
 from ingest_project.resources.variables import Reader
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL", "OPENSEARCH_URL")
@@ -70,6 +71,8 @@ class Settings:
         embedded: True when the endpoints are those of the embedded services of ``home``.
         cache: Where servers are fetched to; ``None`` is the platform's cache folder.
         part_store: ``local`` (below ``home``) or ``s3`` (``bucket``/``prefix``).
+        shared_write_units: Table -> write units a second of all that share the ledger.
+        broker_url: Redis that carries runs of a cluster; empty where there is none.
         create_tables: ``never``, ``embedded`` (only on loopback) or ``always``.
     """
 
@@ -99,6 +102,8 @@ class Settings:
     gazettes: GazettesAccess
     conversations: ConversationAccess
     allow_remote_writes: frozenset[str]
+    shared_write_units: Mapping[str, float] = field(default_factory=dict)
+    broker_url: str = field(default="", repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], home: Path | None = None) -> Settings:
@@ -146,6 +151,8 @@ class Settings:
             gazettes=read_gazettes_access(read, read.text("INGEST_BUCKET")),
             conversations=read_conversations(read),
             allow_remote_writes=parse_allowed(read.text("INGEST_ALLOW_REMOTE_WRITES")),
+            shared_write_units=_shared_units(read),
+            broker_url=read.text("INGEST_BROKER_URL"),
         )
 
     def require_write(self, service: Service, name: str) -> None:
@@ -250,6 +257,10 @@ def _limits(read: Reader) -> Limits:
         memory_every=read.number("INGEST_MEMORY_CHECK_SECONDS", 0, 3600),
         batch_rows=read.count("INGEST_BATCH_ROWS", 1, 100_000),
     )
+
+
+def _shared_units(read: Reader) -> Mapping[str, float]:
+    return parse_quotas(read.text("INGEST_SHARED_WRITE_UNITS"), "INGEST_SHARED_WRITE_UNITS")
 
 
 def _retry(read: Reader) -> RetryKnobs:

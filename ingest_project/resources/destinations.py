@@ -15,8 +15,10 @@ from ingest_project.core.limits import BatchLimits
 from ingest_project.core.model import KeySchema
 from ingest_project.core.ports import Sink
 from ingest_project.core.streaming import EncodeLines
+from ingest_project.ledgers.budgets import LedgerBudget
 from ingest_project.resources.connect import dynamodb_api
 from ingest_project.resources.deployments import Settings
+from ingest_project.resources.shared_quota import QuotaSink
 from ingest_project.sinks import dynamodb, tables
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
 from ingest_project.sinks.readback import item_differences, typed_key
@@ -64,6 +66,7 @@ class TableDestination:
     create: bool
     stage: str = "table"
     _api: DynamoDBApi | None = field(default=None, init=False)
+    _budgets: list[LedgerBudget] = field(default_factory=list, init=False)
 
     def api(self) -> DynamoDBApi:
         """The API client, made at its first use: one pool of connections for all tables."""
@@ -79,7 +82,16 @@ class TableDestination:
             overhead=dynamodb.LIMITS.overhead,
             unit=dynamodb.LIMITS.unit,
         )
-        return dynamodb.DynamoDBSink(self.api(), target, limits=limits)
+        return self.within_quota(target, dynamodb.DynamoDBSink(self.api(), target, limits=limits))
+
+    def within_quota(self, table: str, sink: Sink) -> Sink:
+        """The sink, held to what all hosts together may write to the table where that is written down."""
+        quota = self.settings.shared_write_units.get(table)
+        if quota is None:
+            return sink
+        budget = LedgerBudget(self.settings.ledger_url, f"dynamodb {table}", quota)
+        self._budgets.append(budget)
+        return QuotaSink(sink, budget, quota)
 
     async def keys_of(self, target: str, wanted: KeySchema | None) -> KeySchema:
         """The table's key; a table that is missing is made with ``wanted`` where that is allowed.
@@ -117,5 +129,7 @@ class TableDestination:
         return item_differences(found, lines, keys)
 
     async def close(self) -> None:
+        for budget in self._budgets:
+            budget.close()
         if self._api is not None:
             await self._api.endpoint.aclose()

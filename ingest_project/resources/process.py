@@ -1,11 +1,15 @@
 """What this process uses, by the kernel's own account (Linux): resident memory now and at its peak; and how
-often Python's collector of cycles looks at it."""
+often Python's collector of cycles looks at it; and that it ends with its parent."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
+import os
 import resource
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +19,7 @@ import psutil
 WORKER = "multiprocessing.spawn"
 """Stands in the command line of a process that multiprocessing spawned."""
 
+PR_SET_PDEATHSIG = 1
 RARELY = 20_000, 20, 20
 """Collections: the hot path makes many short-lived tuples and no cycles."""
 
@@ -35,6 +40,15 @@ def uncollected() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def end_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies, a SIGKILL included (Linux)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def peak_rss() -> int:

@@ -113,6 +113,12 @@ VARIABLES: tuple[Variable, ...] = (
             "SQLite file `ledger.db` in `INGEST_HOME`",
             "Ledger as SQLAlchemy URL, `postgresql+psycopg2://...`.",
         ),
+        (
+            "INGEST_BROKER_URL",
+            "",
+            "no cluster",
+            "Redis that carries runs to the workers of a cluster: `redis://[:PASSWORD@]HOST:PORT/0`.",
+        ),
         ("INGEST_PART_STORE", "s3", "", "Where validated parts lie: `s3` or `local` (below `INGEST_HOME`)."),
     ),
     *_group(
@@ -174,6 +180,12 @@ VARIABLES: tuple[Variable, ...] = (
             "",
             "the entity's default key",
             "Keys of tables made here: `cities=name:S,lng:S;x=id:S`.",
+        ),
+        (
+            "INGEST_SHARED_WRITE_UNITS",
+            "",
+            "each process finds by itself what a table takes",
+            "Write units a second for all that share the ledger: `orders=4000;cities=500`.",
         ),
         (ALLOW_VARIABLE, "", "no remote writes", f"Remote targets that may be written to: {ALLOW_SYNTAX}."),
     ),

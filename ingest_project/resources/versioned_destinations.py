@@ -37,7 +37,7 @@ class CurrentDestination(TableDestination):
     async def open(self, target: str, keys: KeySchema) -> Sink:
         await made(self, target, keys)
         self.settings.require_write("dynamodb", target)
-        return VersionedSink(self.api(), target, version=self.version)
+        return self.within_quota(target, VersionedSink(self.api(), target, version=self.version))
 
     def encoder(self, keys: KeySchema) -> EncodeLines | None:
         return condition_encoder(version_reader(self.version))

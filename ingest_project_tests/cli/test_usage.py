@@ -34,6 +34,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
         ["rejections", "show", "nonsense"],
         ["rejections", "show", "a:validated:1"],
         ["rejections", "list", "--file", "nobody.json"],
+        ["worker", "--queues", "small,huge"],
+        ["worker"],
         ["no-such-command"],
     ],
 )
