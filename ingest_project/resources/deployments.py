@@ -140,11 +140,7 @@ class Settings:
             part_store=read.choice("INGEST_PART_STORE", "local", "s3"),
             limits=_limits(read),
             retry=_retry(read),
-            load_mode=LoadModeKnobs(
-                when=read.choice("INGEST_LOAD_MODE", "auto", "always", "never"),
-                documents=read.count("INGEST_LOAD_MODE_DOCUMENTS", 1, 2**40),
-                lazy_translog=read.choice("INGEST_LOAD_MODE_TRANSLOG", "request", "async") == "async",
-            ),
+            load_mode=_load_mode(read),
             create_tables=read.choice("INGEST_CREATE_TABLES", "never", "embedded", "always"),
             table_keys=parse_table_keys(read.text("INGEST_TABLE_KEYS")),
             wms=read_api_access(read),
@@ -241,6 +237,14 @@ def _embedded(environ: Mapping[str, str], stack: Stack) -> dict[str, str]:
         **stack.variables,
         "INGEST_BUCKET": environ.get("INGEST_BUCKET", "").strip() or stack.bucket,
     }
+
+
+def _load_mode(read: Reader) -> LoadModeKnobs:
+    return LoadModeKnobs(
+        when=read.choice("INGEST_LOAD_MODE", "auto", "always", "never"),
+        documents=read.count("INGEST_LOAD_MODE_DOCUMENTS", 1, 2**40),
+        lazy_translog=read.choice("INGEST_LOAD_MODE_TRANSLOG", "request", "async") == "async",
+    )
 
 
 def _limits(read: Reader) -> Limits:
