@@ -7,6 +7,8 @@ INGEST_REQUIRE_SERVERS=1 it fails them.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,9 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 LONGEST = (
     "cluster/test_lost_worker.py",
+    "cli/test_demo_gazettes.py",
     "e2e/test_postgresql.py",
     "e2e/test_ui.py",
     "faults/test_kills.py",
+    "entities/gazettes/test_pipeline.py",
+    "entities/gazettes/test_kills.py",
+    "faults/test_kills_mirror.py",
     "orchestration/test_order.py",
     "cli/test_demo_command.py",
     "cli/test_kill.py",
@@ -87,6 +93,16 @@ def clean_environment() -> Iterator[None]:
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
         yield
+
+
+@pytest.fixture
+def open_home() -> Iterator[Path]:
+    """A state folder that others may enter, as PostgreSQL's user must; its servers are stopped in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="ingest-test-"))
+    folder.chmod(0o755)
+    yield folder
+    local.down(folder, grace=0.5)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

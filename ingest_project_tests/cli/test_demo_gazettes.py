@@ -84,14 +84,16 @@ def test_servers_that_are_configured_elsewhere_are_not_used(
 @pytest.mark.slow
 @pytest.mark.servers
 @pytest.mark.timeout(700)
-def test_the_demo_takes_made_gazettes_through_dagster_and_stops_what_it_started(home: Path) -> None:
-    demo = start(["demo", "--gazettes", "--timeout", "500"], {"INGEST_HOME": str(home)})
+def test_the_demo_takes_made_gazettes_through_dagster_and_stops_what_it_started(
+    open_home: Path,
+) -> None:
+    demo = start(["demo", "--gazettes", "--timeout", "500"], {"INGEST_HOME": str(open_home)})
     out, err = demo.communicate(timeout=680)
     if "cannot be had" in err:
         missing(err)
     assert demo.returncode == 0, f"{out}\n{err}"
     assert "Every gazette is accounted for." in out
     assert "not so" not in out
-    assert {} == read_running(home).servers
-    assert ui.running(home) is None
-    assert "INGEST_GAZETTES_DATABASE_URL" in (home / "gazettes-demo.env").read_text()
+    assert {} == read_running(open_home).servers
+    assert ui.running(open_home) is None
+    assert "INGEST_GAZETTES_DATABASE_URL" in (open_home / "gazettes-demo.env").read_text()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import tempfile
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
@@ -30,16 +29,6 @@ from ingest_project.testing.running import IN_TESTS, RunningServer, Servers
 
 pytestmark = pytest.mark.servers
 WORDS = b"the quick brown fox"
-
-
-@pytest.fixture
-def open_home() -> Iterator[Path]:
-    """A state folder that others may enter, as PostgreSQL's user must; its servers are stopped in the end."""
-    folder = Path(tempfile.mkdtemp(prefix="ingest-test-"))
-    folder.chmod(0o755)
-    yield folder
-    local.down(folder, grace=0.5)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def ask(url: str, body: object = None, method: str = "GET") -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +17,6 @@ from ingest_project.entities.conversations.diagnosing import diagnose
 from ingest_project.entities.conversations.metering import SESSIONS, Meter, quantile
 from ingest_project.entities.conversations.probing import probe
 from ingest_project.entities.conversations.serving import ChatMemory, assembled
-from ingest_project.entities.conversations.tables import HISTORY
 from ingest_project.resources.conversation_access import ConversationAccess
 from ingest_project.resources.encoders.hashing import HashingEncoder
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
@@ -80,7 +80,7 @@ async def test_a_probe_reads_a_bounded_part(
     api: DynamoDBApi, tables: Mapping[str, TableDefinition], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest_project.entities.conversations.probing.PAGE", 1)
-    memory = memory_of(api, {**tables, "old": HISTORY})
+    memory = memory_of(api, {**tables, "old": replace(tables["old"], name=f"{tables['old'].name}-gone")})
     for turn in range(20):
         await memory.memory.remember(message(f"turn {turn}", user=f"user-{turn}"))
     seen = await probe(memory, users=2)
