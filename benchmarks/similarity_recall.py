@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from ingest_project.core.access_patterns import Lookup, Plain, Query, Typed
+from ingest_project.core.codecs import CODECS
 from ingest_project.entities.conversations.keys import CHUNKS, chunk_of, message_id, user_chunk
 from ingest_project.entities.conversations.similarity import SearchSettings, Similarity
 from ingest_project.entities.conversations.tables import HASHES
 from ingest_project.formats.hyperplanes import Hyperplanes
-from ingest_project.formats.vectors import CODECS, Matrix, decode_vector, encode_vector
+from ingest_project.formats.vectors import Matrix, decode_vector, encode_vector
 from ingest_project.sinks.table_reading import Found
 from ingest_project.testing.conversation_texts import TOPICS, text_of
 

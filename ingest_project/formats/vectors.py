@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Codec: TypeAlias = Literal["zlib-float32", "float16", "int8"]
-CODECS: tuple[Codec, ...] = get_args(Codec)
+from ingest_project.core.codecs import CODECS, Codec
+
 COMPATIBLE: Codec = "zlib-float32"
 """What the bytes are of an item that does not say: readers of the earlier tool know no other."""
 

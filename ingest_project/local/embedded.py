@@ -15,7 +15,7 @@ from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY, Place, Server, 
 
 HINT = "install it with: pip install 'ingest-project[local]'"
 
-VOLUME_MB = "128"
+VOLUME_MB = "64"
 """Each bucket reserves seven volumes of this size: small ones leave room for many buckets."""
 
 

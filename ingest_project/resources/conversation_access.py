@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ingest_project.core.caching import CacheSettings
+from ingest_project.core.codecs import CODECS, Codec
 from ingest_project.core.errors import ConfigurationError
-from ingest_project.formats.vectors import CODECS, Codec
 from ingest_project.resources.variables import Reader
 
 WORDS = ("old", "history", "embeddings")

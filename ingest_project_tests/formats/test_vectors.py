@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_project.formats.vectors import (
-    CODECS,
-    BrokenVector,
-    Codec,
-    Matrix,
-    cosines,
-    decode_vector,
-    encode_vector,
-)
+from ingest_project.core.codecs import CODECS, Codec
+from ingest_project.formats.vectors import BrokenVector, Matrix, cosines, decode_vector, encode_vector
 
 NUMBERS = st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=40)
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
+from ingest_project.core.codecs import Codec
 from ingest_project.entities.conversations.tables import HASHES
-from ingest_project.formats.vectors import Codec
 from ingest_project.resources.prices import GB, PRICES, Price, Prices
 
 WRITE_UNIT, READ_UNIT = 1024, 4096

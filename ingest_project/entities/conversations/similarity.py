@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ingest_project.core.access_patterns import Lookup, Plain, Query, Typed
+from ingest_project.core.codecs import Codec
 from ingest_project.entities.conversations.keys import CHUNKS, user_chunk
 from ingest_project.entities.conversations.queries import SIMILAR_IN_CHUNK, SIMILAR_VECTORS
 from ingest_project.entities.conversations.tables import HASHES
@@ -22,7 +23,6 @@ from ingest_project.formats.hyperplanes import Hyperplanes, Range
 from ingest_project.formats.vectors import (
     COMPATIBLE,
     BrokenVector,
-    Codec,
     Matrix,
     cosines,
     decode_vector,

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from ingest_project.core.access_patterns import Lookup, Plain, Query, Typed
+from ingest_project.core.codecs import CODECS, Codec
 from ingest_project.core.model import Batch
 from ingest_project.core.table_definitions import TableDefinition
 from ingest_project.entities.conversations.keys import chunk_of, user_chunk
 from ingest_project.entities.conversations.queries import SIMILAR_IN_CHUNK
 from ingest_project.entities.conversations.similarity import SearchSettings, Similarity, vector_of
-from ingest_project.formats.vectors import CODECS, BrokenVector, Codec, Matrix
+from ingest_project.formats.vectors import BrokenVector, Matrix
 from ingest_project.sinks.dynamodb import DynamoDBSink
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
 from ingest_project.sinks.table_reading import Found, TableReader

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ingest_project.core.codecs import CODECS, Codec
 from ingest_project.core.errors import ConfigurationError, PermanentFailure
 from ingest_project.entities.conversations.similarity import SearchSettings, Similarity, vector_of
 from ingest_project.entities.conversations.tables import tables_of
@@ -21,15 +22,7 @@ from ingest_project.entities.conversations.vectors_in_opensearch import (
     body_of,
     standing_index,
 )
-from ingest_project.formats.vectors import (
-    CODECS,
-    BrokenVector,
-    Codec,
-    Matrix,
-    cosines,
-    decode_vector,
-    encode_vector,
-)
+from ingest_project.formats.vectors import BrokenVector, Matrix, cosines, decode_vector, encode_vector
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.sinks.indexes import our_indices, refresh_index
 from ingest_project.sinks.nearest import offered_engine

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ingest_project.core.codecs import Codec
 from ingest_project.core.errors import ConfigurationError, PermanentFailure
 from ingest_project.core.model import Chunk, FileRange
 from ingest_project.core.table_definitions import TableDefinition
 from ingest_project.entities.conversations.keys import KEEP, zone_of
 from ingest_project.entities.conversations.migration.items import Rows
 from ingest_project.entities.conversations.similarity import SearchSettings
-from ingest_project.formats.vectors import Codec
 
 ENTITY = "conversations"
 MOST_SEGMENTS = 1_000
