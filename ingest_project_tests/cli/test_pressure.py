@@ -12,7 +12,7 @@ import pytest
 
 from ingest_project_tests.cli.processes import variables_of
 
-BUDGET_MB, RECORDS = 300, 120_000
+BUDGET_MB, RECORDS = 300, 360_000
 
 HOLDER = """
 import sys, threading, time
