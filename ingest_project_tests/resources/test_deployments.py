@@ -7,6 +7,8 @@ import inspect
 import os
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -202,3 +204,8 @@ def test_a_child_process_is_told_the_same_places_and_no_telemetry(home: Path) ->
     assert (given["INGEST_HOME"], given["DAGSTER_HOME"]) == (str(home), str(home / "dagster"))
     assert (given["DAGSTER_DISABLE_TELEMETRY"], given["INGEST_WORKERS"]) == ("yes", "2")
     assert int(given["DAGSTER_EVENT_BATCH_SIZE"]) > 1
+
+
+def test_settings_are_read_without_numpy_which_would_cost_every_process_20_mb() -> None:
+    code = "import sys, ingest_project.api; sys.exit('numpy' in sys.modules)"
+    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
