@@ -129,11 +129,11 @@ def _length(head: bytes) -> int:
     return int(head[at + 17 : head.find(b"\r\n", at + 2)]) if at >= 0 else 0
 
 
-async def serve(delay: float, key: str, tables: Sequence[str]) -> None:
+async def serve(delay: float, key: str, tables: Sequence[str], address: str) -> None:
     named = dict(one.split("=", 1) for one in tables)
     known = {name: described(of) for name, of in {"": key, **named}.items()}
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: NullService(delay, known), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: NullService(delay, known), address, 0)
     host, port = server.sockets[0].getsockname()[:2]
     print(json.dumps({"url": f"http://{host}:{port}"}), flush=True)
     await asyncio.to_thread(sys.stdin.read)
@@ -145,8 +145,9 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that a write takes")
     parser.add_argument("--key", default="id", help="attributes of the tables' key")
     parser.add_argument("--table", action="append", default=[], help="NAME=KEY: a table with another key")
+    parser.add_argument("--host", default="127.0.0.1", help="address; only of a network of your own")
     arguments = parser.parse_args()
-    run(lambda: serve(arguments.delay, arguments.key, arguments.table))
+    run(lambda: serve(arguments.delay, arguments.key, arguments.table, arguments.host))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ def main(argv: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     name = "python -m ingest_project.testing.fault_server"
     parser = argparse.ArgumentParser(prog=name, description="A server that misbehaves on demand.")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; a free one without it")
+    parser.add_argument("--port", type=int, default=0, help="port; a free one without it")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; only of a network of your own"
+    )
     behind = parser.add_argument_group("what stands behind it")
     behind.add_argument("--upstream", default="", metavar="URL", help="a real service; without it: nothing")
     behind.add_argument("--service", default="", choices=sorted(DIALECTS), help="what the service speaks")
@@ -87,7 +90,7 @@ def server_of(arguments: Any) -> FaultServer:
 
 async def _serve(arguments: Any) -> None:
     server = server_of(arguments)
-    await server.start(arguments.port)
+    await server.start(arguments.port, arguments.host)
     sys.stdout.write(json.dumps({"url": server.url}) + "\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -116,8 +116,8 @@ class FaultServer:
         """What was asked and taken each second; also ``GET /_faults/stats``."""
         return self._engine.meter
 
-    async def start(self, port: int = 0) -> None:
-        """Listen on 127.0.0.1."""
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        """Listen on loopback, or on another address of a network that is nobody else's."""
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._serve)
         # An answer that nobody waits for any more ends; the write behind it does not.
@@ -125,9 +125,9 @@ class FaultServer:
             app, access_log=None, shutdown_timeout=0.1, auto_decompress=False, handler_cancellation=True
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        site = web.TCPSite(self._runner, host, port)
         await site.start()
-        host, bound = self._runner.addresses[0][:2]
+        bound = self._runner.addresses[0][1]
         self.url = f"http://{host}:{bound}"
 
     async def stop(self) -> None:
