@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,18 @@ def test_the_image_is_not_run_by_root_and_copies_what_is_not_ignored() -> None:
     sources = [word for line in copied for word in line.split()]
     assert [] == [source for source in sources if not (PROJECT / source).exists()]
     assert {source.split("/")[0] for source in sources} <= allowed
+
+
+def test_what_is_waited_for_can_say_that_it_is_healthy() -> None:
+    waited = {name for service in SERVICES.values() for name in service.get("depends_on", ())}
+    assert {"postgresql", "redis", "opensearch", "emulators", "code"} == waited
+    assert set() == {name for name in waited if "healthcheck" not in SERVICES[name]}
+    assert {"web", "daemon"} == {
+        name for name, service in SERVICES.items() if "code" in service.get("depends_on", ())
+    }
+
+
+def test_the_image_can_be_made_with_the_extras_that_its_comment_names() -> None:
+    named = {word for words in re.findall(r"EXTRAS=([\w,]+)", DOCKERFILE) for word in words.split(",")}
+    extras = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {"cluster", "kubernetes", "local"} == named & extras.keys() == named
