@@ -15,6 +15,9 @@ GAP_SECONDS = 60.0
 LEAST_SECONDS, LEAST_ROWS = 1.0, 200
 """What is smaller says how long a start takes, and not how fast rows go."""
 
+READING = "validated"
+"""The stage before anything is written to a target."""
+
 MOST_LOADS = 20
 """So many of the latest loads count: machines and tables change."""
 
@@ -67,6 +70,21 @@ class Learned:
         return self.rate.low / self.rate.likely, self.rate.high / self.rate.likely
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRate:
+    """Rows a second of one run, which takes its chunks one after the other. ``reading``: part of its time
+    until the rows are validated; ``chunks``: it was learned of so many."""
+
+    rate: Interval
+    reading: float
+    chunks: int
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Of the likely rate, as parts of it."""
+        return self.rate.low / self.rate.likely, self.rate.high / self.rate.likely
+
+
 def loads_of(spans: Iterable[Span]) -> list[PastLoad]:
     """The loads in these chunks' work, the earliest first. Work side by side counts once."""
     found: list[PastLoad] = []
@@ -96,6 +114,32 @@ def learned(loads: Sequence[PastLoad]) -> Learned | None:
         doubt = _T80[min(count - 1, len(_T80)) - 1] * max(LEAST_SPREAD, spread) * sqrt(1 + 1 / count)
     rate = Interval(low=exp(middle - doubt), likely=exp(middle), high=exp(middle + doubt))
     return Learned(rate=rate, loads=count)
+
+
+def run_rate(spans: Iterable[Span]) -> RunRate | None:
+    """What the latest chunks teach of one run; None when none of them was large enough to tell."""
+    stages: dict[str, list[Span]] = {}
+    for span in spans:
+        stages.setdefault(span.chunk, []).append(span)
+    chunks = {
+        name: PastLoad(
+            end=max(one.end for one in some),
+            seconds=sum(one.end - one.start for one in some),
+            rows=max(one.rows for one in some),
+        )
+        for name, some in stages.items()
+    }
+    found = learned(list(chunks.values()))
+    if found is None:
+        return None
+    reading = sum(one.end - one.start for some in stages.values() for one in some if one.stage == READING)
+    whole = sum(one.seconds for one in chunks.values())
+    return RunRate(rate=found.rate, reading=reading / whole, chunks=found.loads)
+
+
+def told_rate(rate: float) -> RunRate:
+    """What somebody measured of one run; half of its time is taken to be reading."""
+    return RunRate(rate=Interval(low=0.8 * rate, likely=rate, high=1.2 * rate), reading=0.5, chunks=0)
 
 
 def _load(group: Sequence[Span]) -> PastLoad:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from ingest_project.core.experience import Learned, learned, loads_of
+from ingest_project.core.experience import Learned, RunRate, Span, learned, loads_of, run_rate
 from ingest_project.ledgers.database import is_there
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.resources.deployments import Settings
@@ -13,12 +13,23 @@ from ingest_project.resources.overviews import BY_HAND
 
 def learned_of(settings: Settings, entity: str, targets: Collection[str]) -> Learned | None:
     """The rate of earlier loads: of Dagster's of the entity, and of those by hand into these targets."""
+    of_runs, by_hand = _spans(settings, entity, targets)
+    return learned([*loads_of(of_runs), *loads_of(by_hand)])
+
+
+def run_rate_of(settings: Settings, entity: str, targets: Collection[str]) -> RunRate | None:
+    """The rate of one run, of the same loads."""
+    of_runs, by_hand = _spans(settings, entity, targets)
+    return run_rate([*of_runs, *by_hand])
+
+
+def _spans(
+    settings: Settings, entity: str, targets: Collection[str]
+) -> tuple[Sequence[Span], Sequence[Span]]:
     if not is_there(settings.ledger_url):
-        return None
+        return (), ()
     ledger = SqlLedger(settings.ledger_url)
     try:
-        of_runs = loads_of(ledger.spans(entity))
-        by_hand = loads_of(ledger.spans(BY_HAND, targets)) if targets else []
+        return ledger.spans(entity), ledger.spans(BY_HAND, targets) if targets else ()
     finally:
         ledger.close()
-    return learned([*of_runs, *by_hand])

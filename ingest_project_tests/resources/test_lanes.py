@@ -113,7 +113,7 @@ def test_every_price_has_its_date_or_is_unknown() -> None:
     prices = [
         value for value in (getattr(PRICES, name) for name in PRICES.__slots__) if isinstance(value, Price)
     ]
-    assert 10 == len(prices)
+    assert 11 == len(prices)
     assert all((price.dollars is None) == (price.as_of == "") for price in prices)
     assert {"put_standard_gb", "put_accelerated_gb"} == {
         name for name in PRICES.__slots__ if getattr(getattr(PRICES, name), "dollars", 0) is None
