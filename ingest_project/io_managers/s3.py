@@ -5,7 +5,7 @@ import dagster as dg
 
 from ingest_project.core.model import ChunkPlan
 from ingest_project.io_managers.names import entity_of
-from ingest_project.io_managers.work import StageWork, drain
+from ingest_project.io_managers.work import StageWork, drain, resumable
 from ingest_project.resources.clients import IngestResource, PlanReader
 
 
@@ -28,6 +28,7 @@ class S3IOManager(dg.ConfigurableIOManager):
         with self.ingest.crew(obj.spec, obj.owner) as crew:
             drain(context, crew, obj)
 
+    @resumable()
     def _write_plan(self, plan: ChunkPlan) -> None:
         """Replace the date's plan. No file leaves a plan: if one would, another planning came between."""
         plans = self.ingest.plans()

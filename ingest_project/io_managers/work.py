@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
 
 from ingest_project.core.entity import EntitySpec
+from ingest_project.core.errors import TransientFailure
 from ingest_project.core.model import Chunk, ChunkPlan
 from ingest_project.core.outcomes import ChunkOutcome, Summary, summarize
 from ingest_project.core.overview import overview
@@ -62,6 +64,20 @@ class StageWork:
         return {(day, slot): plans[day].in_slot(slot) for day, slot in slots}
 
 
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Around what a step does: what stops for a transient cause goes on after a pause, a few times.
+
+    Raises:
+        dg.RetryRequested: In place of a TransientFailure.
+    """
+    try:
+        yield
+    except TransientFailure as error:
+        raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_SECONDS) from error
+
+
+@resumable()
 def drain(context: dg.OutputContext, crew: Crew, work: StageWork) -> None:
     """Run all chunks of the run's partitions through the stage; each slot succeeds or fails by itself.
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
@@ -19,11 +21,31 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.sql.dml import Insert
 
 from ingest_project.core.errors import ConfigurationError, TransientFailure
+from ingest_project.core.ports import Clock
+from ingest_project.core.retrying import RetryPolicy
 from ingest_project.ledgers.migrations import prepare
 from ingest_project.ledgers.schema import VERSION
 
 BUSY_SECONDS = 60
 """How long a writer waits for its turn on SQLite. A transaction lasts milliseconds, so this is never near."""
+
+AWAY_SECONDS = 40.0
+"""How long a server that answered before is waited for: a restart takes less, and a lease more."""
+
+AGAIN = RetryPolicy(base=0.2, cap=2.0)
+
+ON_THE_WIRE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""libpq's words: a host that was cut off notices within half a minute; the system's own time is hours."""
+
+IDLE_MS = 30_000
+"""A session that stops in the middle of a transaction is ended by the server, and its locks are free: its
+host may be cut off."""
 
 _ADVISORY = 0x1D9E57
 _WAL_ATTEMPTS = 100
@@ -36,14 +58,24 @@ class Database:
     Args:
         url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://...`` (psycopg2) or a plain
             path.
+        away: Seconds for which a PostgreSQL that this object has used before is waited for.
 
     Raises:
         ConfigurationError: A URL that is neither, or an in-memory SQLite database, which no two connections
             share.
     """
 
-    def __init__(self, url: str | Path) -> None:
+    def __init__(
+        self,
+        url: str | Path,
+        *,
+        away: float = AWAY_SECONDS,
+        clock: Clock = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        rng: Random | None = None,
+    ) -> None:
         self.url = normalise(url)
+        self._away, self._clock, self._sleep, self._rng = away, clock, sleep, rng or Random()
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._pid = 0
@@ -61,13 +93,14 @@ class Database:
         Raises:
             TransientFailure: The database does not answer or lost the transaction; nothing of it was stored.
         """
-        with _translated(), self._opened().begin() as connection:
+        with _translated(), self._connected(self._opened()) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads; it neither waits for writers nor makes them wait."""
-        with _translated(), self._opened().execution_options(**{_READING: True}).begin() as connection:
+        reader = self._opened().execution_options(**{_READING: True})
+        with _translated(), self._connected(reader) as connection, connection.begin():
             yield connection
 
     def insert_new(self, table: Table) -> Insert:
@@ -87,6 +120,20 @@ class Database:
             if self._engine is not None and self._pid == os.getpid():
                 self._engine.dispose()
             self._engine = None
+
+    def _connected(self, engine: Engine) -> Connection:
+        """A connection that answers, as soon as the server gives one. Nothing has begun yet, so that waiting
+        here repeats nothing; a transaction that was torn is the caller's to repeat."""
+        deadline, tries = self._clock() + self._away, 0
+        while True:
+            try:
+                return engine.connect()
+            except (OperationalError, InterfaceError):
+                tries += 1
+                delay = AGAIN.wait(tries, self._rng)
+                if engine.dialect.name == "sqlite" or self._clock() + delay > deadline:
+                    raise
+                self._sleep(delay)
 
     def _opened(self) -> Engine:
         with self._lock:
@@ -141,12 +188,23 @@ def clean(text: str) -> str:
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         # Many rows a statement: thousands of rejections are stored twice as fast.
-        return create_engine(url, pool_pre_ping=True, executemany_mode="values_plus_batch")
+        wire = {word: value for word, value in ON_THE_WIRE.items() if word not in url.query}
+        engine = create_engine(
+            url, pool_pre_ping=True, connect_args=wire, executemany_mode="values_plus_batch"
+        )
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_MS}")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -100,6 +100,8 @@ def _engine(url: str) -> Engine:
         url.replace("postgresql://", "postgresql+psycopg2://"),
         isolation_level="AUTOCOMMIT",
         connect_args={"connect_timeout": int(PROBE_SECONDS)},
+        # The server may be another one by the next question.
+        pool_pre_ping=True,
     )
 
 

@@ -12,6 +12,7 @@ import dagster as dg
 from ingest_project.core.entity import EntitySpec
 from ingest_project.io_managers.cells import parse_cell
 from ingest_project.io_managers.names import asset_key, name_of
+from ingest_project.io_managers.work import resumable
 from ingest_project.resources.audit import VALIDATED, Audit, Border, Scope
 from ingest_project.resources.clients import IngestResource
 
@@ -50,7 +51,7 @@ def border_check(spec: EntitySpec, stage: str, *, blocking: bool) -> dg.AssetChe
         + (VALIDATED_SIDES if stage == VALIDATED else DELIVERED_SIDES),
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
-        with ingest.audit(spec) as audit:
+        with resumable(), ingest.audit(spec) as audit:
             borders = [audit.border(stage, scope) for scope in scopes_to_check(context, audit)]
         wrong = [border for border in borders if not border.even]
         return dg.AssetCheckResult(
@@ -77,7 +78,7 @@ def readback_check(spec: EntitySpec, stage: str) -> dg.AssetChecksDefinition:
         description="A sample of the records is read from the target and compared digit for digit.",
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
-        with ingest.audit(spec) as audit:
+        with resumable(), ingest.audit(spec) as audit:
             samples = [audit.read_back(stage, scope) for scope in scopes_to_check(context, audit)]
         wrong = [difference for sample in samples for difference in sample.differences]
         return dg.AssetCheckResult(
@@ -107,7 +108,7 @@ def expectation_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
         description="Number of records, number and share of open rejections are as expected for a date.",
     )
     def check(context: dg.AssetCheckExecutionContext, ingest: IngestResource) -> dg.AssetCheckResult:
-        with ingest.audit(spec) as audit:
+        with resumable(), ingest.audit(spec) as audit:
             days = [Scope(date=scope.date) for scope in scopes_to_check(context, audit)]
             return met(spec, [audit.judged(day) for day in days])
 
@@ -176,7 +177,7 @@ def open_work_check(spec: EntitySpec) -> dg.AssetChecksDefinition:
         description="No chunk of any date and no file of the inbox stands failed.",
     )
     def check(ingest: IngestResource) -> dg.AssetCheckResult:
-        with ingest.audit(spec) as audit:
+        with resumable(), ingest.audit(spec) as audit:
             return open_work(audit)
 
     return check

@@ -8,9 +8,8 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 from pydantic import Field
 
-from ingest_project.core.errors import TransientFailure
 from ingest_project.core.steps import CollectionSpec, Step
-from ingest_project.io_managers.work import RETRIES, RETRY_SECONDS
+from ingest_project.io_managers.work import resumable
 from ingest_project.orchestration.bucket_runs import run_cells, table
 from ingest_project.orchestration.buckets import bucket_partitions
 from ingest_project.orchestration.document_checks import build_document_checks
@@ -52,10 +51,8 @@ def build_listed(collection: Collection) -> dg.AssetsDefinition:
         settings = ingest.settings()
         collection.require(settings)
         mode = config.mode or collection.modes[0]
-        try:
+        with resumable():
             found = collection.enroll(settings, mode, context.log.info)
-        except TransientFailure as error:
-            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_SECONDS) from error
         return dg.MaterializeResult(
             metadata={
                 "mode": found.mode,

@@ -7,7 +7,7 @@ from ingest_project.core.entity import EntitySpec
 from ingest_project.core.model import ChunkPlan
 from ingest_project.io_managers.metadata import plan_metadata
 from ingest_project.io_managers.names import asset_key, group_of, word_of
-from ingest_project.io_managers.work import StageWork
+from ingest_project.io_managers.work import StageWork, resumable
 from ingest_project.orchestration.checks import build_checks
 from ingest_project.orchestration.mirror import build_mirror
 from ingest_project.orchestration.partitions import Grid, daily_partitions, grid_partitions
@@ -60,7 +60,8 @@ def build_planned(spec: EntitySpec) -> dg.AssetsDefinition:
         "chunks and moves none.",
     )
     def planned(context: dg.AssetExecutionContext, ingest: IngestResource) -> ChunkPlan:
-        made = ingest.plan(spec, owner_of(context.run), context.partition_key, context.log.info)
+        with resumable():
+            made = ingest.plan(spec, owner_of(context.run), context.partition_key, context.log.info)
         context.add_output_metadata(plan_metadata(made, plan_advice(made.plan, ingest.knobs())))
         return made.plan
 

@@ -10,11 +10,10 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pydantic import Field
 
 from ingest_project.core.entity import EntitySpec
-from ingest_project.core.errors import TransientFailure
 from ingest_project.core.syncing import MODES, SINCE
 from ingest_project.io_managers.names import asset_key, group_of, word_of
 from ingest_project.io_managers.slices import begun_metadata, read_pages
-from ingest_project.io_managers.work import RETRIES, RETRY_SECONDS, StageWork
+from ingest_project.io_managers.work import StageWork, resumable
 from ingest_project.orchestration.checks import build_checks
 from ingest_project.orchestration.entity import owner_of
 from ingest_project.orchestration.partitions import Grid, daily_partitions, grid_partitions
@@ -68,12 +67,9 @@ def build_planned(spec: EntitySpec) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: SyncConfig, ingest: IngestResource
     ) -> dg.MaterializeResult[None]:
         day = context.partition_key
-        try:
-            with ingest.visit(spec, owner_of(context.run)) as visit:
-                begun = visit.begin(config.mode, day)
-                slices = visit.ledger.syncs.status(begun.sync.number)
-        except TransientFailure as error:
-            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_SECONDS) from error
+        with resumable(), ingest.visit(spec, owner_of(context.run)) as visit:
+            begun = visit.begin(config.mode, day)
+            slices = visit.ledger.syncs.status(begun.sync.number)
         for text in begun.warnings:
             context.log.warning(text)
         if begun.sync.date != day:

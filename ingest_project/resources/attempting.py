@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,18 +80,23 @@ class Attempts:
         state = next((state for kind, state in states.items() if isinstance(error, kind)), None)
         if state is None:
             raise error
-        # The counts are what the ledger has.
-        rows = self.ledger.status(chunk.entity, chunk.date)
-        known = [row.counts for row in rows if row.chunk_id == chunk.id and row.stage == stage]
         return ChunkOutcome(
             chunk=chunk,
             stage=stage,
             state=state,
-            counts=known[0] if known else Counts(),
+            counts=self._known(stage, chunk),
             fresh=Counts(),
             seconds=self.clock() - started,
             reason=str(error),
         )
+
+    def _known(self, stage: str, chunk: Chunk) -> Counts:
+        """What the ledger has; nothing where it is the ledger that does not answer."""
+        with suppress(TransientFailure):
+            for row in self.ledger.status(chunk.entity, chunk.date):
+                if row.chunk_id == chunk.id and row.stage == stage:
+                    return row.counts
+        return Counts()
 
 
 def _outcome(stage: str, chunk: Chunk, result: LoadResult) -> ChunkOutcome:

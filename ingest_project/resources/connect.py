@@ -1,7 +1,8 @@
 """Ready clients from Settings, each imported only when it is asked for. No Dagster, no environment.
 
-Requests are retried by core.retrying alone: clients try again only a connection that could not be used. Every
-vendor client made here refuses to write to a remote target that is not allowed by name, whoever calls it.
+Requests are retried by core.retrying alone: clients try again only a connection that could not be used, S3's
+what its policy says (s3_again). Every vendor client made here refuses to write to a remote target that is not
+allowed by name, whoever calls it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ingest_project.core.errors import ConfigurationError
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.endpoints import Service, aws_url
+from ingest_project.resources.s3_again import SendAgain
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -176,6 +178,9 @@ def _boto_client(service: Service, settings: Settings) -> Any:
 
     client.meta.events.register(f"provide-client-params.{service}", refuse)
     client.meta.events.register_first(f"needs-retry.{service}", _connect_again)
+    if service == "s3":
+        # Parts, plans and dumps are read and written in place: nobody above has the request in hands.
+        client.meta.events.register_first("needs-retry.s3", SendAgain())
     return client
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,10 +19,13 @@ from ingest_project.core.errors import (
     TransientFailure,
 )
 from ingest_project.core.model import SourceFile
+from ingest_project.core.retrying import RetryPolicy
 from ingest_project.sources.stores import BLOCK, S3Reader
 
 REQUEST = 32 << 20
 """Bytes asked for in one GET."""
+
+TORN = RetryPolicy(base=0.2, cap=2.0, attempts=4)
 
 _AGAIN = frozenset(
     {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "InternalError", "ServiceUnavailable"}
@@ -30,15 +36,26 @@ class S3Objects:
     """Objects of any bucket the client can see.
 
     Args:
-        client: boto3 S3 client; its own retries stay at connection level.
+        client: boto3 S3 client; it sends again what was not answered.
         request: Bytes asked for in one GET.
         block: Bytes handed on at once.
+        retry: How often an answer that broke off is asked for again, without a byte in between.
     """
 
-    def __init__(self, client: S3Reader, *, request: int = REQUEST, block: int = BLOCK) -> None:
+    def __init__(
+        self,
+        client: S3Reader,
+        *,
+        request: int = REQUEST,
+        block: int = BLOCK,
+        retry: RetryPolicy = TORN,
+        sleep: Callable[[float], None] = time.sleep,
+        rng: Random | None = None,
+    ) -> None:
         self._client = client
         self._request = request
         self._block = block
+        self._retry, self._sleep, self._rng = retry, sleep, rng or Random()
 
     def stat(self, uri: str) -> SourceFile:
         bucket, key = split(uri)
@@ -68,22 +85,35 @@ class S3Objects:
             raise TargetMissing(f"{uri}: there is no such object and nothing under it")
 
     def blocks(self, uri: str, etag: str, start: int, end: int) -> Generator[bytes, None, None]:
-        bucket, key = split(uri)
-        try:
-            while start < end:
-                stop = min(end, start + self._request)
-                span = f"bytes={start}-{stop - 1}"
-                body = self._client.get_object(Bucket=bucket, Key=key, Range=span, IfMatch=etag)["Body"]
+        tries = 0
+        while start < end:
+            before, stop = start, min(end, start + self._request)
+            with closing(self._body(uri, etag, start, stop)) as body:
                 try:
                     while start < stop and (block := body.read(min(self._block, stop - start))):
                         start += len(block)
                         yield block
-                finally:
-                    body.close()
-                if start < stop:
-                    raise TransientFailure(f"{uri}: the answer to {span} ended at byte {start}")
+                    torn = f"the answer ended at byte {start}" if start < stop else ""
+                except BotoCoreError as error:
+                    torn = str(error)
+            if torn:
+                # It goes on behind the last byte that came.
+                tries = 1 if start > before else tries + 1
+                self._pause(tries, f"{uri}: {torn}")
+
+    def _body(self, uri: str, etag: str, start: int, stop: int) -> Any:
+        bucket, key = split(uri)
+        try:
+            span = f"bytes={start}-{stop - 1}"
+            return self._client.get_object(Bucket=bucket, Key=key, Range=span, IfMatch=etag)["Body"]
         except (ClientError, BotoCoreError) as error:
             raise _translated(uri, error, SourceChanged) from error
+
+    def _pause(self, tries: int, torn: str) -> None:
+        delay = self._retry.delay(tries, self._rng)
+        if delay is None:
+            raise TransientFailure(torn)
+        self._sleep(delay)
 
     def _listed(self, uri: str, bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
         after, more = "", True

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from ingest_project.core.errors import ConfigurationError, RemoteWriteRefused
 from ingest_project.resources import connect
 from ingest_project.resources.deployments import Settings
 from ingest_project.sinks.opensearch_api import LINES
+from ingest_project.testing import fault_scripts as faults
 from ingest_project.testing.fault_server import FaultServer
 from ingest_project.wire.http import Answer
+from ingest_project_tests.cli.processes import serving
 
 
 @pytest.fixture
@@ -210,6 +213,40 @@ def test_an_answer_of_the_service_is_never_tried_again(services: local.Stack, em
         client.describe_table(TableName="nowhere")
     assert caught.value.response["ResponseMetadata"]["RetryAttempts"] == 0
     client.close()
+
+
+@contextmanager
+def troubled(services: local.Stack, home: Path, *troubles: faults.Fault | None) -> Iterator[tuple[Any, Any]]:
+    """A client of S3 behind a server whose first requests meet these troubles; and that server."""
+    real = services.variables["AWS_ENDPOINT_URL_S3"]
+    with serving(FaultServer(upstream=real, service="http", script=faults.in_order(*troubles))) as server:
+        client = connect.s3_client(Settings.from_env({"AWS_ENDPOINT_URL_S3": server.url}, home))
+        yield client, server
+        client.close()
+
+
+def test_what_s3_could_not_do_now_is_asked_again(services: local.Stack, bucket: str, home: Path) -> None:
+    troubles = [faults.NAMED[name] for name in ("503", "500-after", "reset-after")]
+    with troubled(services, home, *troubles) as (client, server):
+        client.put_object(Bucket=bucket, Key="k", Body=b"v")
+        assert b"v" == client.get_object(Bucket=bucket, Key="k")["Body"].read()
+    assert len(troubles) + 2 == server.requests
+
+
+def test_an_upload_that_may_be_complete_is_not_completed_twice(
+    services: local.Stack, bucket: str, home: Path
+) -> None:
+    from botocore.exceptions import ClientError
+
+    with troubled(services, home, None, None, faults.NAMED["500-after"]) as (client, server):
+        known = {"Bucket": bucket, "Key": "k"}
+        upload = {**known, "UploadId": client.create_multipart_upload(**known)["UploadId"]}
+        part = client.upload_part(**upload, PartNumber=1, Body=b"v")
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        with pytest.raises(ClientError):
+            client.complete_multipart_upload(**upload, MultipartUpload=parts)
+        assert 3 == server.requests
+        assert b"v" == client.get_object(**known)["Body"].read()
 
 
 def test_without_opensearch_the_message_says_what_to_set(home: Path) -> None:

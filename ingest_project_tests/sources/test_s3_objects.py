@@ -11,7 +11,7 @@ import pytest
 from ingest_project.core.errors import SourceChanged, TargetMissing, TransientFailure
 from ingest_project.core.model import Position
 from ingest_project.sources.dumps import DumpSource, list_files
-from ingest_project.sources.s3_objects import S3Objects
+from ingest_project.sources.s3_objects import TORN, S3Objects
 from ingest_project_tests.sources.dump_files import chunk_of, records
 
 if TYPE_CHECKING:
@@ -99,32 +99,43 @@ class CutBody:
 
 
 class CutReader:
-    """An S3 reader whose second answer is short; notes what it was asked for."""
+    """An S3 reader whose answers have so many bytes, the last number for all that follow; notes what it was
+    asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *sizes: int) -> None:
         self.asked: list[tuple[str, str]] = []
         self.bodies: list[CutBody] = []
+        self._sizes = sizes
 
     def head_object(self, *, Bucket: str, Key: str) -> Mapping[str, Any]:
         raise AssertionError
 
     def get_object(self, *, Bucket: str, Key: str, Range: str, IfMatch: str) -> Mapping[str, Any]:
         self.asked.append((Range, IfMatch))
-        self.bodies.append(CutBody(10 if len(self.asked) == 1 else 3))
+        self.bodies.append(CutBody(self._sizes[min(len(self.asked), len(self._sizes)) - 1]))
         return {"Body": self.bodies[-1]}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str, StartAfter: str) -> Mapping[str, Any]:
         raise AssertionError
 
 
-def test_a_short_answer_is_transient_and_every_request_carries_range_and_etag() -> None:
-    reader = CutReader()
-    blocks = S3Objects(reader, request=10, block=4).blocks("s3://b/k", "e1", 5, 100)
-    assert [4, 4, 2, 3] == [len(next(blocks)) for _ in range(4)]
-    with pytest.raises(TransientFailure, match="ended at byte 18"):
+def test_an_answer_that_breaks_off_goes_on_behind_its_last_byte() -> None:
+    reader, pauses = CutReader(10, 3, 7, 5), list[float]()
+    store = S3Objects(reader, request=10, block=4, sleep=pauses.append)
+    assert [4, 4, 2, 3, 4, 3, 4, 1] == [len(block) for block in store.blocks("s3://b/k", "e1", 5, 30)]
+    assert ["bytes=5-14", "bytes=15-24", "bytes=18-27", "bytes=25-29"] == [span for span, _ in reader.asked]
+    assert {"e1"} == {etag for _, etag in reader.asked}
+    assert [True] * 4 == [body.closed for body in reader.bodies]
+    assert 2 == len(pauses)
+
+
+def test_answers_without_a_byte_are_transient_after_a_few() -> None:
+    reader, pauses = CutReader(10, 0), list[float]()
+    blocks = S3Objects(reader, request=10, block=10, sleep=pauses.append).blocks("s3://b/k", "e1", 5, 100)
+    assert 10 == len(next(blocks))
+    with pytest.raises(TransientFailure, match="ended at byte 15"):
         next(blocks)
-    assert [("bytes=5-14", "e1"), ("bytes=15-24", "e1")] == reader.asked
-    assert [True, True] == [body.closed for body in reader.bodies]
+    assert (1 + TORN.attempts, TORN.attempts - 1) == (len(reader.asked), len(pauses))
 
 
 def test_a_server_that_is_away_is_transient() -> None:
