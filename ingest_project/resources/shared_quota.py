@@ -5,6 +5,7 @@ units for them. Who tries again, and what an objection of the table costs, is th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
@@ -14,11 +15,15 @@ from ingest_project.core.delivering import Offload, Sleep
 from ingest_project.core.errors import ConfigurationError
 from ingest_project.core.limits import BatchLimits
 from ingest_project.core.model import Batch, WriteReport
-from ingest_project.core.ports import Sink
+from ingest_project.core.ports import Clock, Sink
 
 GRANT_SECONDS = 0.25
 """Of the whole quota that a process takes at once: so much of it is not spread over its time, and the ledger
 has four transactions a second of all processes, whatever the rate."""
+
+LONGEST_GRANT = 1.0
+"""Where the ledger is slow a grant lasts twice as long as asking for it took, up to this: a process that is
+alone would else be held below the quota by its asking."""
 
 
 class UnitBudget(Protocol):
@@ -31,6 +36,9 @@ class QuotaSink:
     """core.ports.Sink within ``quota`` units a second over all that share the budget.
 
     In any ``t`` seconds all of them together send at most ``quota * t`` units, and a grant for each of them.
+
+    Args:
+        longest: Seconds of the quota that a grant has at most.
     """
 
     def __init__(
@@ -39,12 +47,14 @@ class QuotaSink:
         budget: UnitBudget,
         quota: float,
         *,
+        longest: float = LONGEST_GRANT,
+        clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
         offload: Offload = asyncio.to_thread,
     ) -> None:
-        self._sink, self._budget, self._quota = sink, budget, quota
-        self._sleep, self._offload = sleep, offload
-        self._left, self._door = 0.0, asyncio.Lock()
+        self._sink, self._budget, self._quota, self._longest = sink, budget, quota, longest
+        self._clock, self._sleep, self._offload = clock, sleep, offload
+        self._left, self._grant, self._door = 0.0, GRANT_SECONDS, asyncio.Lock()
 
     @property
     def limits(self) -> BatchLimits:
@@ -58,8 +68,9 @@ class QuotaSink:
         cost = float(self.limits.cost(batch.bodies))
         async with self._door:
             while self._left < cost:
-                units = max(cost - self._left, self._quota * GRANT_SECONDS)
+                units, asked = max(cost - self._left, self._quota * self._grant), self._clock()
                 turn: Turn = await self._offload(partial(self._budget.take, int(units), units))
+                self._grant = max(GRANT_SECONDS, min(self._longest, 2 * (self._clock() - asked)))
                 await self._sleep(turn.wait)
                 self._left += units
             self._left -= cost

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -24,6 +25,7 @@ from ingest_project.testing.fault_server import FaultServer
 from ingest_project.testing.running import RunningServer
 from ingest_project_tests.sinks.sending import ACCESS, SECRET, TABLE, batch_of, dynamodb_sink, line
 
+T = TypeVar("T")
 SPAWN = multiprocessing.get_context("spawn")
 QUOTA, UNITS, REQUEST = 500.0, 600, 25
 
@@ -73,6 +75,21 @@ def test_two_that_share_a_quota_use_all_of_it_and_no_more(tmp_path: Path) -> Non
         assert sent <= QUOTA + 2 * (QUOTA * GRANT_SECONDS + REQUEST)
 
 
+def test_one_whose_ledger_is_slow_still_uses_the_quota(tmp_path: Path) -> None:
+    clock = FakeClock()
+    budget, target = LedgerBudget(tmp_path / "ledger.db", "dynamodb t", QUOTA, clock=clock), Counting(clock)
+
+    async def slowly(call: Callable[[], T]) -> T:
+        await clock.sleep(2 * GRANT_SECONDS)
+        return call()
+
+    sink = QuotaSink(target, budget, QUOTA, clock=clock, sleep=clock.sleep, offload=slowly)
+    began = clock()
+    clock.run(send(sink, 20 * UNITS))
+    budget.close()
+    assert 0.9 * QUOTA <= 20 * UNITS / (clock() - began) <= 1.1 * QUOTA
+
+
 def test_a_request_above_a_grant_waits_for_all_of_its_units(tmp_path: Path) -> None:
     clock = FakeClock()
     budget = LedgerBudget(tmp_path / "ledger.db", "dynamodb t", 10.0, clock=clock)
@@ -89,7 +106,7 @@ def worker(url: str, ledger: str, first: int) -> None:
     async def load() -> None:
         budget = LedgerBudget(ledger, "dynamodb t", QUOTA)
         async with dynamodb_sink(url) as plain:
-            sink = QuotaSink(plain, budget, QUOTA)
+            sink = QuotaSink(plain, budget, QUOTA, longest=GRANT_SECONDS)
             for start in range(first, first + UNITS, REQUEST):
                 await sink.write(batch_of([line(str(key)) for key in range(start, start + REQUEST)]))
         budget.close()
