@@ -1,8 +1,9 @@
 """``python -m benchmarks.conversations_context``: contexts and similarity searches behind a network of 5 ms.
 
-A migrated memory on dynalite, each request delayed by our fault server; one user and twenty at once, cache
-cold and warm; read units of a context beside those that the old table takes for the same question. Questions
-are encoded by the hashing encoder: what the real one takes for a question is told apart.
+A migrated memory on dynalite, each request delayed by our fault server; one user and twenty at once: the
+first question of a conversation, a further one behind a new message, one that the cache answers. Read units
+beside those of the old table for the same questions. Questions are encoded by the hashing encoder: what the
+real one takes for a question is told apart.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ from random import Random
 import psutil
 
 from ingest_project import local
-from ingest_project.core.caching import MemoryCache
+from ingest_project.core.caching import CacheSettings, MemoryCache
 from ingest_project.core.consumption import Consumption
 from ingest_project.entities.conversations.metering import Meter, quantile
 from ingest_project.entities.conversations.migrating import move_all
 from ingest_project.entities.conversations.migration import Migration
 from ingest_project.entities.conversations.queries import LAST_OF_SESSION, OLD_OF_SESSION, OLD_RECENT
+from ingest_project.entities.conversations.remembering import Message
 from ingest_project.entities.conversations.serving import ChatMemory, assembled
+from ingest_project.entities.conversations.sketch_shelf import Shelf
 from ingest_project.entities.conversations.tables import tables_of
+from ingest_project.entities.conversations.vectors_in_table import VectorsInTable
 from ingest_project.ledgers.sql import SqlLedger
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.resources.conversation_access import ConversationAccess
@@ -111,12 +115,27 @@ def questions(messages: Messages, count: int, seed: int) -> list[Question]:
     return made
 
 
-def memory_of(api: DynamoDBApi, now: datetime) -> ChatMemory:
-    """With an empty cache, on the day of the messages."""
-    cache = MemoryCache(clock=time.monotonic)
+def memory_of(api: DynamoDBApi, now: datetime, *, shelf: bool = True) -> ChatMemory:
+    """With an empty cache, on the day of the messages; without a shelf every question is a first one."""
+    cache = MemoryCache(clock=time.monotonic, settings=CacheSettings(settle=0.0))
     made = assembled(api, TABLES, ConversationAccess(), encoder_of("hashing"), cache, cache.counts)
-    made.engine.wall = now.timestamp
+    made.engine.wall = made.memory.wall = now.timestamp
+    if not shelf:
+        assert isinstance(made.engine.vectors, VectorsInTable)
+        made.engine.vectors = replace(made.engine.vectors, shelf=Shelf(clock=time.monotonic, room=0))
     return made
+
+
+async def speak(memory: ChatMemory, asked: Sequence[Question], number: int) -> None:
+    """Whoever asks has said something before."""
+    for question in asked:
+        said = Message(
+            user_id=question.user,
+            session_id=question.session,
+            role="user",
+            content=f"{question.text} {number}",
+        )
+        await memory.memory.remember(said)
 
 
 async def ask(memory: ChatMemory, asked: Sequence[Question], users: int) -> None:
@@ -143,34 +162,42 @@ def server_cpu(pids: Sequence[int]) -> list[float]:
 
 async def measure(url: str, messages: Messages, users: int, count: int, pids: Sequence[int]) -> None:
     async with api_of(url) as api:
-        memory = memory_of(api, messages.now)
-        await ask(memory, questions(messages, 2 * users, seed=99), users)
         asked = questions(messages, count, seed=users)
-        memory = replace(memory, meter=Meter(clock=time.monotonic, resident=own_rss))
-        memory.engine.meter = memory.meter
-        reader = TableReader(api, TABLES, rng=Random(), consumption=memory.meter.reads)
-        memory.engine.reader = reader
-        cpu, theirs = time.process_time(), server_cpu(pids)
-        await ask(memory, asked, users)
-        cold, spent = [*memory.meter.fresh.last], time.process_time() - cpu
-        server, faulty = (now - before for now, before in zip(server_cpu(pids), theirs, strict=True))
-        reads = memory.meter.reads
+        await ask(memory_of(api, messages.now), questions(messages, 2 * users, seed=99), users)
         print(f"load of this machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-        print(f"{users} at once, {len(cold)} contexts{'':<9} p50 ms   p95 ms")
+        print(f"{users} at once, {len(asked)} contexts{'':<9} p50 ms   p95 ms")
         print(row("one query alone: the floor", await floor(api, asked[:20])))
-        print(row("context, cache cold", cold))
-        print(row("  its similarity search", [*memory.meter.searches.last]))
-        memory.meter.builds.last.clear()
-        await ask(memory, asked, users)
-        print(row("context, cache warm", [*memory.meter.builds.last]))
-        fresh = memory.meter.fresh.count
-        print(
-            f"  {reads.requests / fresh:.1f} requests, {reads.units / fresh:.1f} read units a cold context, "
-            f"{reads.units / reads.requests:.2f} a request; "
-            f"CPU {1000 * spent / fresh:.1f} ms, of dynalite {1000 * server / fresh:.1f}, "
-            f"of the delaying server {1000 * faulty / fresh:.1f}; "
-            f"{memory.meter.session_bytes / 1e6:.2f} MB a session"
-        )
+        first = memory_of(api, messages.now, shelf=False)
+        await timed("first question", first, asked, users, pids)
+        further = memory_of(api, messages.now)
+        everybody = list({question.user: question for question in asked}.values())
+        await ask(further, everybody, users)
+        await speak(further, everybody, users)
+        new = [replace(question, text=f"{question.text} and then") for question in asked]
+        await timed("further question", further, new, users, pids)
+        await timed("the same again, from the cache", further, new, users, pids)
+
+
+async def timed(
+    name: str, memory: ChatMemory, asked: Sequence[Question], users: int, pids: Sequence[int]
+) -> None:
+    """Times of these questions, what they read, and whose CPU they took."""
+    meter, reads = memory.meter, memory.meter.reads
+    for times in (meter.builds, meter.searches):
+        times.last.clear()
+    requests, units = reads.requests, reads.units
+    cpu, theirs = time.process_time(), server_cpu(pids)
+    await ask(memory, asked, users)
+    spent, count = time.process_time() - cpu, len(asked)
+    server, faulty = (now - before for now, before in zip(server_cpu(pids), theirs, strict=True))
+    print(row(name, [*meter.builds.last]))
+    if meter.searches.last:
+        print(row("  its similarity search", [*meter.searches.last]))
+    print(
+        f"    {(reads.requests - requests) / count:.1f} requests, {(reads.units - units) / count:.1f} units; "
+        f"CPU {1000 * spent / count:.1f} ms, of dynalite {1000 * server / count:.1f}, "
+        f"of the delaying server {1000 * faulty / count:.1f}; {meter.session_bytes / 1e6:.2f} MB a session"
+    )
 
 
 async def floor(api: DynamoDBApi, asked: Sequence[Question]) -> list[float]:
@@ -187,19 +214,35 @@ async def compare(url: str, messages: Messages, count: int) -> None:
     """Units by pattern, and what the old table takes for the same."""
     asked = questions(messages, count, seed=7)
     async with api_of(url) as api:
-        memory = memory_of(api, messages.now)
-        await ask(memory, asked, 4)
+        first = memory_of(api, messages.now, shelf=False)
+        await ask(first, asked, 4)
+        further = memory_of(api, messages.now)
+        await ask(further, asked, 4)
+        await speak(further, asked, 0)
+        further = remetered(api, further)
+        await ask(further, [replace(question, text=f"{question.text} and") for question in asked], 4)
         old = TableReader(api, TABLES, rng=Random(), consumption=Consumption())
         for question in asked:
             await old.query(OLD_RECENT, question.user)
             await old.query(OLD_OF_SESSION, question.user, filters={"session_id": question.session})
     print(f"read units of a context ({count} questions, {messages.count // messages.users} messages a user)")
-    for title, consumption in (("old", old.consumption), ("new", memory.meter.reads)):
+    counted = {"old": old.consumption, "new, first": first.meter.reads, "new, further": further.meter.reads}
+    for title, consumption in counted.items():
         for name, tally in consumption.tallies.items():
             each, requests = tally.total / count, tally.requests / count
-            print(f"  {title}  {name:<28} {each:>6.1f} units in {requests:>5.1f} requests")
+            print(f"  {title:<12}  {name:<28} {each:>6.1f} units in {requests:>5.1f} requests")
         whole, each = consumption.units / count, consumption.units / consumption.requests
-        print(f"  {title}  {'all':<28} {whole:>6.1f} units, {each:.2f} a request")
+        print(f"  {title:<12}  {'all':<28} {whole:>6.1f} units, {each:.2f} a request")
+
+
+def remetered(api: DynamoDBApi, memory: ChatMemory) -> ChatMemory:
+    """The same with nothing counted yet."""
+    meter = Meter(clock=time.monotonic, resident=own_rss)
+    reader = TableReader(api, TABLES, rng=Random(), consumption=meter.reads)
+    assert isinstance(memory.engine.vectors, VectorsInTable)
+    memory.engine.reader, memory.engine.meter = reader, meter
+    memory.engine.vectors = replace(memory.engine.vectors, reader=reader)
+    return replace(memory, meter=meter)
 
 
 def encoding(count: int = 20) -> None:

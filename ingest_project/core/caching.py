@@ -25,10 +25,21 @@ class Looked:
 
     Attributes:
         stamp: To be handed to ``keep``; None: the owner wrote just now, and what is read may lack it.
+        mark: The owner's last write, whenever that was; None: the store does not answer.
     """
 
     values: Mapping[str, bytes]
     stamp: str | None
+    mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """The owner's mark before a write was told, and behind it: where the one before is what somebody has,
+    nobody else wrote in between."""
+
+    before: str
+    after: str
 
 
 class AnswerCache(Protocol):
@@ -42,8 +53,8 @@ class AnswerCache(Protocol):
         """Keep what was read behind the ``find`` that gave the stamp; left out when the owner wrote since."""
         ...
 
-    async def forget(self, owner: str) -> bool:
-        """The owner has written: nothing of theirs is true any more. False: it could not be said."""
+    async def forget(self, owner: str) -> Forgotten | None:
+        """The owner has written: nothing of theirs is true any more. None: it could not be said."""
         ...
 
 
@@ -129,7 +140,8 @@ class MemoryCache:
         self.counts.note(len(keys), len(found))
         slot = self._slot(owner)
         settled = now - slot.last >= self.settings.settle
-        return Looked(values=found, stamp=str(slot.writes) if settled else None)
+        mark = str(slot.writes)
+        return Looked(values=found, stamp=mark if settled else None, mark=mark)
 
     async def keep(self, owner: str, stamp: str | None, values: Mapping[str, bytes]) -> None:
         """See AnswerCache."""
@@ -146,13 +158,13 @@ class MemoryCache:
             self._drop(*next(iter(self._entries)))
             self.counts.evicted += 1
 
-    async def forget(self, owner: str) -> bool:
+    async def forget(self, owner: str) -> Forgotten:
         """See AnswerCache."""
         slot = self._slot(owner)
         slot.writes, slot.last = slot.writes + 1, self.clock()
         for key in [*self._owned.get(owner, ())]:
             self._drop(owner, key)
-        return True
+        return Forgotten(before=str(slot.writes - 1), after=str(slot.writes))
 
     def _slot(self, owner: str) -> _Slot:
         return self._slots.setdefault(zlib.crc32(owner.encode()) % _SLOTS, _Slot())

@@ -16,6 +16,8 @@ from ingest_project.core.errors import ConfigurationError
 from ingest_project.resources.variables import Reader
 
 WORDS = ("old", "history", "embeddings")
+STORES = ("dynamodb", "opensearch")
+_INDEX = re.compile(r"[a-z0-9][a-z0-9_.-]{0,199}", re.ASCII)
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)
 
 
@@ -26,6 +28,7 @@ class ConversationAccess:
     Attributes:
         tables: Word of a definition -> the table's name, for those that have another one.
         zone: Of old timestamps without one.
+        vectors: Where they are searched, one of STORES; ``index``: its name in OpenSearch.
         keep, stable: How long a message lives, and how long the old table after the cut-over.
         cache_url: Empty: contexts are kept in the process.
         read_budget: Read units a second that the memory may use.
@@ -35,6 +38,8 @@ class ConversationAccess:
     zone: str = "UTC"
     codec: Codec = "int8"
     encoder: str = "use-multilingual"
+    vectors: str = "dynamodb"
+    index: str = "conversation-embeddings"
     keep: timedelta = timedelta(days=30)
     stable: timedelta = timedelta(days=7)
     segments: int = 8
@@ -51,6 +56,8 @@ def read_conversations(read: Reader) -> ConversationAccess:
         zone=read.text("INGEST_CONVERSATIONS_ZONE"),
         codec=next(one for one in CODECS if one == codec),
         encoder=read.text("INGEST_CONVERSATIONS_ENCODER"),
+        vectors=read.choice("INGEST_CONVERSATIONS_VECTORS", *STORES),
+        index=_index(read.text("INGEST_CONVERSATIONS_INDEX")),
         keep=timedelta(days=read.number("INGEST_CONVERSATIONS_KEEP_DAYS", 1, 3650)),
         stable=timedelta(days=read.number("INGEST_CONVERSATIONS_STABLE_DAYS", 0, 3650)),
         segments=read.count("INGEST_CONVERSATIONS_SEGMENTS", 1, 256),
@@ -75,6 +82,12 @@ def _tables(text: str) -> dict[str, str]:
             )
         found[word] = name
     return found
+
+
+def _index(text: str) -> str:
+    if not _INDEX.fullmatch(text):
+        raise ConfigurationError("INGEST_CONVERSATIONS_INDEX must be the name of an index")
+    return text
 
 
 def _cache_url(text: str) -> str:

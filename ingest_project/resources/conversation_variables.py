@@ -23,6 +23,13 @@ CONVERSATIONS: tuple[tuple[str, str, str, str], ...] = (
         "Model of the vectors: `use-multilingual`, `hashing`, `sentence-transformers:MODEL`.",
     ),
     (
+        "INGEST_CONVERSATIONS_VECTORS",
+        "dynamodb",
+        "",
+        "Where vectors are searched: `dynamodb`, or `opensearch` where the server has k-NN.",
+    ),
+    ("INGEST_CONVERSATIONS_INDEX", "conversation-embeddings", "", "Their index in OpenSearch."),
+    (
         "INGEST_CONVERSATIONS_KEEP_DAYS",
         "30",
         "",

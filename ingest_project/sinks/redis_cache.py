@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-from ingest_project.core.caching import CacheCounts, CacheSettings, Looked
+from ingest_project.core.caching import CacheCounts, CacheSettings, Forgotten, Looked
 from ingest_project.core.errors import ConfigurationError
 
 PATIENCE_SECONDS = 0.25
@@ -71,7 +71,8 @@ class RedisCache:
             if value is not None and mark == current:
                 found[key] = body
         self.counts.note(len(keys), len(found))
-        return Looked(values=found, stamp=None if fresh else current.decode())
+        mark = current.decode()
+        return Looked(values=found, stamp=None if fresh else mark, mark=mark)
 
     async def keep(self, owner: str, stamp: str | None, values: Mapping[str, bytes]) -> None:
         """See AnswerCache."""
@@ -86,19 +87,21 @@ class RedisCache:
         except self._failure:
             self.counts.failed += 1
 
-    async def forget(self, owner: str) -> bool:
+    async def forget(self, owner: str) -> Forgotten | None:
         """See AnswerCache."""
         # Outlives every value that is still to be kept under the stamp before it.
         ends = max(1, round(self.settings.ttl * 2000))
+        name, after = self._name(owner, "stamp"), self._new_stamp()
         pipe = self._client.pipeline(transaction=True)
-        pipe.set(self._name(owner, "stamp"), self._new_stamp(), px=ends)
+        pipe.get(name)
+        pipe.set(name, after, px=ends)
         pipe.set(self._name(owner, "fresh"), "1", px=max(1, round(self.settings.settle * 1000)))
         try:
-            await pipe.execute()
+            before, *_ = await pipe.execute()
         except self._failure:
             self.counts.failed += 1
-            return False
-        return True
+            return None
+        return Forgotten(before=(before or _NOBODY).decode(), after=after)
 
     def _name(self, owner: str, word: str) -> str:
         return f"{self._prefix}:{{{owner}}}:{word}"

@@ -45,6 +45,14 @@ async def test_a_write_ends_all_of_its_owner_and_nothing_of_others() -> None:
     assert {"a": b"2"} == (await cache.find("bo", ["a"])).values
 
 
+async def test_who_writes_is_told_the_mark_before_and_behind() -> None:
+    cache, _ = cache_of(settle=60)
+    before = (await cache.find("ana", [])).mark
+    forgotten = await cache.forget("ana")
+    looked = await cache.find("ana", [])
+    assert (before, looked.mark, None) == (forgotten.before, forgotten.after, looked.stamp)
+
+
 async def test_what_was_read_before_a_write_is_not_kept_behind_it() -> None:
     cache, clock = cache_of(settle=0)
     stamp = (await cache.find("ana", ["a"])).stamp

@@ -41,6 +41,8 @@ def test_everything_can_be_given() -> None:
         ("TABLES", "old=a b"),
         ("TABLES", "old=one,old=two"),
         ("CODEC", "float8"),
+        ("VECTORS", "redis"),
+        ("INDEX", "Not An Index"),
         ("KEEP_DAYS", "0"),
         ("SEGMENTS", "1.5"),
         ("CACHE_URL", "http://cache"),

@@ -59,6 +59,20 @@ async def test_nothing_is_kept_right_behind_a_write(redis: RunningServer) -> Non
         assert (await two.find("ana", [])).stamp is None
 
 
+async def test_who_writes_is_told_whose_write_was_before(redis: RunningServer) -> None:
+    one, two = caches(redis)
+    async with one, two:
+        first = await one.forget("ana")
+        second = await two.forget("ana")
+        assert first is not None
+        assert second is not None
+        assert ("-", first.after, second.after) == (
+            first.before,
+            second.before,
+            (await one.find("ana", [])).mark,
+        )
+
+
 async def test_a_value_ends_by_itself(redis: RunningServer) -> None:
     one, two = caches(redis, ttl=0.005)
     async with one, two:

@@ -16,6 +16,7 @@ from ingest_project.core.encoding import Encoder, text_key
 from ingest_project.entities.conversations.keys import KEEP, timestamp_of
 from ingest_project.entities.conversations.migration.items import Rows, Vectors
 from ingest_project.entities.conversations.similarity import Similarity
+from ingest_project.entities.conversations.vectors_in_table import VectorStore
 from ingest_project.formats.attribute_values import Value, typed_attributes
 from ingest_project.formats.vectors import BrokenVector
 
@@ -69,17 +70,23 @@ class Remembered:
 
 @dataclass(slots=True, kw_only=True)
 class Memory:
-    """Writes messages; any number at a time in one event loop. The caller has asked whether it may write."""
+    """Writes messages; any number at a time in one event loop. The caller has asked whether it may write.
+
+    Attributes:
+        vectors: Where they are searched.
+    """
 
     writer: Writer
     encoder: Encoder
     similarity: Similarity
+    vectors: VectorStore
     cache: AnswerCache
     wall: Callable[[], float]
     keep: timedelta = KEEP
 
     async def remember(self, message: Message) -> Remembered:
-        """Write the message and its embedding, both in one request, and end what was kept of its user.
+        """Write the message and its embedding, both in one request, tell the store of vectors, and end what
+        was kept of its user.
 
         Raises:
             Refused: It is no message; names the attribute.
@@ -95,14 +102,16 @@ class Memory:
             raise embedding
         try:
             await self.writer.put(WRITE, {"history": [made.history], "embeddings": [embedding]})
+            await self.vectors.put([embedding])
         finally:
             # Also behind a failure: one of the two may stand.
             forgotten = await self.cache.forget(message.user_id)
+        self.vectors.follow(message.user_id, forgotten)
         return Remembered(
             user_date=made.history["user_date"]["S"],
             timestamp_type=made.history["timestamp_type"]["S"],
             message_id=made.history["message_id"]["S"],
-            forgotten=forgotten,
+            forgotten=forgotten is not None,
         )
 
 

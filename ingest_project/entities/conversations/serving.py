@@ -15,8 +15,11 @@ from ingest_project.entities.conversations.context import SEARCH, ContextEngine
 from ingest_project.entities.conversations.metering import Meter
 from ingest_project.entities.conversations.remembering import Memory
 from ingest_project.entities.conversations.similarity import Similarity
+from ingest_project.entities.conversations.sketch_shelf import Shelf
 from ingest_project.entities.conversations.tables import NEW, tables_of
-from ingest_project.resources.connect import dynamodb_api
+from ingest_project.entities.conversations.vectors_in_opensearch import VectorsInOpenSearch, standing_index
+from ingest_project.entities.conversations.vectors_in_table import VectorsInTable, VectorStore
+from ingest_project.resources.connect import dynamodb_api, opensearch_api
 from ingest_project.resources.conversation_access import ConversationAccess
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.encoders.choosing import encoder_of
@@ -50,7 +53,8 @@ async def chat_memory(settings: Settings, *, writable: bool = False) -> AsyncIte
         writable: Messages will be remembered.
 
     Raises:
-        ConfigurationError: No such encoder, or Redis is asked for and its client is not installed.
+        ConfigurationError: No such encoder; Redis is asked for and its client is not installed; OpenSearch is
+            asked for and there is none, or none with k-NN.
         RemoteWriteRefused: Writable, and the tables are elsewhere and not allowed by name.
     """
     access = settings.conversations
@@ -61,7 +65,34 @@ async def chat_memory(settings: Settings, *, writable: bool = False) -> AsyncIte
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(dynamodb_api(settings))
         cache, counts = await _cache(access, stack)
-        yield assembled(api, tables, access, encoder_of(access.encoder), cache, counts)
+        encoder, vectors = encoder_of(access.encoder), None
+        if access.vectors == "opensearch":
+            vectors = await stack.enter_async_context(indexed(settings, encoder, writable=writable))
+        yield assembled(api, tables, access, encoder, cache, counts, vectors)
+
+
+@asynccontextmanager
+async def indexed(
+    settings: Settings, encoder: Encoder, *, writable: bool
+) -> AsyncIterator[VectorsInOpenSearch]:
+    """The deployment's index of vectors.
+
+    Args:
+        writable: It is made unless it stands.
+
+    Raises:
+        ConfigurationError: There is no OpenSearch, or it has no k-NN.
+        RemoteWriteRefused: Writable, and the index is elsewhere and not allowed by name.
+    """
+    index = settings.conversations.index
+    if writable:
+        settings.require_write("opensearch", index)
+    async with opensearch_api(settings) as api:
+        if writable:
+            await standing_index(api, index, dimensions=encoder.dimensions)
+        yield VectorsInOpenSearch(
+            api=api, index=index, dimensions=encoder.dimensions, model=encoder.name, wall=time.time
+        )
 
 
 def assembled(
@@ -71,18 +102,25 @@ def assembled(
     encoder: Encoder,
     cache: AnswerCache,
     counts: CacheCounts,
+    vectors: VectorStore | None = None,
 ) -> ChatMemory:
-    """The parts put together; ``counts`` are the cache's."""
+    """The parts put together; ``counts`` are the cache's. Without a store for vectors it is the table."""
     meter = Meter(clock=time.monotonic, resident=own_rss, cache=counts)
     reader = TableReader(api, tables, rng=Random(), consumption=meter.reads)
     writer = TableWriter(api, tables, rng=Random(), consumption=meter.writes)
     similarity = Similarity(
         dimensions=encoder.dimensions, model=encoder.name, settings=replace(SEARCH, codec=access.codec)
     )
+    store = vectors or VectorsInTable(
+        reader=reader,
+        similarity=similarity,
+        cache=cache,
+        shelf=Shelf(clock=time.monotonic, ttl=access.cache.ttl),
+    )
     engine = ContextEngine(
         reader=reader,
         encoder=encoder,
-        similarity=similarity,
+        vectors=store,
         cache=cache,
         meter=meter,
         wall=time.time,
@@ -92,6 +130,7 @@ def assembled(
         writer=writer,
         encoder=encoder,
         similarity=similarity,
+        vectors=store,
         cache=cache,
         wall=time.time,
         keep=access.keep,

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import acos, pi, sqrt
 from typing import Any, Protocol
 
 import numpy as np
 
 from ingest_project.core.access_patterns import Lookup, Plain, Query, Typed
 from ingest_project.core.codecs import Codec
-from ingest_project.entities.conversations.keys import CHUNKS, user_chunk
+from ingest_project.entities.conversations.keys import CHUNKS, TIE_DIGITS, user_chunk
 from ingest_project.entities.conversations.queries import SIMILAR_IN_CHUNK, SIMILAR_VECTORS
+from ingest_project.entities.conversations.sketch_shelf import Sketches
 from ingest_project.entities.conversations.tables import HASHES
 from ingest_project.formats.hyperplanes import Hyperplanes, Range
 from ingest_project.formats.vectors import (
@@ -60,17 +62,20 @@ class SearchSettings:
 
     Attributes:
         depth, probes, gap: Of formats.hyperplanes, in every chunk.
-        small: A user whose first chunk has no more embeddings is read whole: that costs less than ranges.
-        fetched: Vectors fetched for each result that is wanted, ``least`` at least.
+        small: A user none of whose chunks has more embeddings is read whole, once for all questions of some
+            minutes: that costs less than ranges for each.
+        fetched: Vectors fetched for each result that is wanted, ``least`` at least; ``few`` of a user who is
+            read whole: the fewer there are, the better sketches tell them apart.
         codec: How new vectors are stored.
     """
 
     depth: int = 8
     probes: int = 36
     gap: int = 1
-    small: int = 400
+    small: int = 1_000
     fetched: int = 10
     least: int = 20
+    few: int = 20
     codec: Codec = "int8"
 
 
@@ -139,16 +144,46 @@ class Similarity:
         far = self.settings
         return self._planes.ranges(vector, depth=far.depth, probes=far.probes, gap=far.gap)
 
-    async def search(
+    async def whole(self, reader: Reader, user_id: str) -> Sketches | None:
+        """Sketches of all that the user said; None when a chunk has more than ``small``."""
+        pages = await asyncio.gather(
+            *(
+                reader.query(SIMILAR_IN_CHUNK[0], chunk, (_LOWEST, _HIGHEST), limit=self.settings.small)
+                for chunk in _chunks(user_id)
+            )
+        )
+        if any(page.following is not None for page in pages):
+            return None
+        return sketches_of(item for page in pages for item in page.items)
+
+    async def ranged(self, reader: Reader, user_id: str, vector: Sequence[float] | Matrix) -> Sketches:
+        """Sketches of those of a large user who may be near the vector."""
+        ranges = self.ranges(vector)
+        pages = await asyncio.gather(
+            *(
+                reader.query(SIMILAR_IN_CHUNK[one.table], chunk, (one.low, one.high))
+                for chunk in _chunks(user_id)
+                for one in ranges
+            )
+        )
+        return sketches_of(item for page in pages for item in page.items)
+
+    async def among(
         self,
         reader: Reader,
-        user_id: str,
+        sketches: Sketches,
         vector: Sequence[float] | Matrix,
         *,
         count: int = 2,
         threshold: float = 0.65,
+        least: int | None = None,
+        told: Collection[str] = (),
     ) -> Answer:
-        """The user's ``count`` nearest messages with at least this cosine.
+        """Of those with these sketches the ``count`` nearest with at least this cosine.
+
+        Args:
+            least: Vectors that are fetched at least; None: as the settings say.
+            told: What ids begin with, TIE_DIGITS of them, that are not wanted.
 
         Raises:
             BrokenVector: The question's vector has other dimensions.
@@ -156,41 +191,12 @@ class Similarity:
         """
         wanted = np.asarray(vector, dtype=np.float32)
         sketch = np.frombuffer(self._sketches.packed(wanted[None])[0], dtype=np.uint8)
-        found = await self._sketched(reader, user_id, wanted)
-        keys = self._nearest(found, sketch, max(self.settings.least, self.settings.fetched * count))
+        most = max(self.settings.least if least is None else least, self.settings.fetched * count)
+        wanted_ones = {key: one for key, one in sketches.items() if key[1][:TIE_DIGITS] not in told}
+        keys = _nearest(wanted_ones, sketch, most, differing_at(threshold))
         items = await reader.lookup(SIMILAR_VECTORS, keys) if keys else []
         best, broken = self._compared(items, wanted, threshold)
-        return Answer(neighbours=best[:count], looked_at=len(found), fetched=len(items), broken=broken)
-
-    async def _sketched(self, reader: Reader, user_id: str, vector: Matrix) -> dict[tuple[str, str], bytes]:
-        """Sketches by key of whoever may be near."""
-        small, everything = self.settings.small, (_LOWEST, _HIGHEST)
-        chunks = [user_chunk(user_id, chunk) for chunk in range(CHUNKS)]
-        first = await reader.query(SIMILAR_IN_CHUNK[0], chunks[0], everything, limit=small)
-        if first.following is None:
-            pages = [first]
-            asked = [(SIMILAR_IN_CHUNK[0], chunk, everything) for chunk in chunks[1:]]
-        else:
-            pages = []
-            asked = [
-                (SIMILAR_IN_CHUNK[one.table], chunk, (one.low, one.high))
-                for chunk in chunks
-                for one in self.ranges(vector)
-            ]
-        pages += await asyncio.gather(*(reader.query(*one) for one in asked))
-        return dict(_sketches_of(pages))
-
-    def _nearest(self, found: Mapping[tuple[str, str], bytes], sketch: Any, most: int) -> list[Typed]:
-        """Keys of those whose sketches differ least from the question's."""
-        keys = sorted(key for key, data in found.items() if len(data) == len(sketch))
-        if not keys:
-            return []
-        rows = np.frombuffer(b"".join(found[key] for key in keys), dtype=np.uint8).reshape(len(keys), -1)
-        differing = _ONES[rows ^ sketch].sum(axis=1)
-        chosen = np.argsort(differing, kind="stable")[:most]
-        return [
-            {"user_chunk": {"S": keys[at][0]}, "embedding_id": {"S": keys[at][1]}} for at in chosen.tolist()
-        ]
+        return Answer(neighbours=best[:count], looked_at=len(sketches), fetched=len(items), broken=broken)
 
     def _compared(
         self, items: Sequence[Mapping[str, Any]], vector: Matrix, threshold: float
@@ -231,8 +237,36 @@ def binary(data: bytes) -> dict[str, str]:
     return {"B": base64.b64encode(data).decode()}
 
 
-def _sketches_of(pages: Iterable[Page]) -> Iterable[tuple[tuple[str, str], bytes]]:
-    for page in pages:
-        for item in page.items:
-            key = item["user_chunk"]["S"], item["embedding_id"]["S"]
-            yield key, base64.b64decode(item.get("sketch", {}).get("B", ""))
+def sketches_of(items: Iterable[Mapping[str, Any]]) -> Sketches:
+    """By key, of typed items."""
+    return {
+        (item["user_chunk"]["S"], item["embedding_id"]["S"]): base64.b64decode(
+            item.get("sketch", {}).get("B", "")
+        )
+        for item in items
+    }
+
+
+def differing_at(threshold: float) -> int:
+    """Signs of a sketch in which a vector at this cosine may differ from the question's.
+
+    Each sign differs with the share that the angle is of a half turn, by itself: a vector at the very
+    threshold differs in more of them once in thirty thousand times, a nearer one less often.
+    """
+    share = acos(min(1.0, max(-1.0, threshold))) / pi
+    return int(SKETCH_BITS * share + 4 * sqrt(SKETCH_BITS * share * (1 - share)))
+
+
+def _chunks(user_id: str) -> list[str]:
+    return [user_chunk(user_id, chunk) for chunk in range(CHUNKS)]
+
+
+def _nearest(sketches: Sketches, sketch: Any, most: int, within: int) -> list[Typed]:
+    """Keys of those whose sketches differ least from the question's, and in no more signs than that."""
+    keys = sorted(key for key, data in sketches.items() if len(data) == len(sketch))
+    if not keys:
+        return []
+    rows = np.frombuffer(b"".join(sketches[key] for key in keys), dtype=np.uint8).reshape(len(keys), -1)
+    differing = _ONES[rows ^ sketch].sum(axis=1)
+    chosen = [at for at in np.argsort(differing, kind="stable")[:most].tolist() if differing[at] <= within]
+    return [{"user_chunk": {"S": keys[at][0]}, "embedding_id": {"S": keys[at][1]}} for at in chosen]

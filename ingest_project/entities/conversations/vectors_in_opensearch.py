@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ingest_project.core.caching import Forgotten
 from ingest_project.core.errors import PermanentFailure, TransientFailure
 from ingest_project.core.indexing import Field, IndexContract, Keyword, Value, Vector
 from ingest_project.core.model import Batch
 from ingest_project.core.retrying import RetryPolicy
+from ingest_project.entities.conversations.keys import TIE_DIGITS
 from ingest_project.entities.conversations.queries import SIMILAR_VECTORS
 from ingest_project.entities.conversations.similarity import Answer, Neighbour, vector_of
 from ingest_project.entities.conversations.tables import TTL
+from ingest_project.entities.conversations.vectors_in_table import Told, nothing
 from ingest_project.formats.vectors import BrokenVector, Matrix, cosines
 from ingest_project.sinks.indexes import IndexState, Note, ensure_index, index_path, unheard
 from ingest_project.sinks.nearest import Hits, Nearest, nearest, offered_engine
@@ -111,7 +114,13 @@ class VectorsInOpenSearch:
     sleep: Sleep = asyncio.sleep
 
     async def search(
-        self, user_id: str, vector: Sequence[float] | Matrix, *, count: int = 2, threshold: float = 0.65
+        self,
+        user_id: str,
+        vector: Sequence[float] | Matrix,
+        *,
+        count: int = 2,
+        threshold: float = 0.65,
+        told: Told = nothing,
     ) -> Answer:
         """The user's ``count`` nearest messages with at least this cosine; ``looked_at`` is how many the
         server chose from.
@@ -127,9 +136,12 @@ class VectorsInOpenSearch:
             raise BrokenVector(f"not a row of {self.dimensions} finite numbers")
         if not wanted @ wanted > 0:
             return Answer(neighbours=(), looked_at=0, fetched=0)
-        asked = self._asked(user_id, wanted, count)
+        known = await told()
+        asked = self._asked(user_id, wanted, count + len(known))
         hits = await self._persistently(lambda: nearest(self.api, self.index, asked))
-        return _answer(hits, wanted, threshold)
+        found = _answer(hits, wanted, threshold)
+        new = [one for one in found.neighbours if one.item["embedding_id"]["S"][:TIE_DIGITS] not in known]
+        return replace(found, neighbours=new[:count])
 
     async def put(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Write some items of the embeddings, at once; again is the same. Whoever fills an index takes
@@ -143,6 +155,9 @@ class VectorsInOpenSearch:
         bodies = [body_of(item) for item in items]
         batch = Batch(bodies=bodies, ordinals=range(len(bodies)), size=sum(map(len, bodies)))
         await self._persistently(lambda: self._write(batch))
+
+    def follow(self, user_id: str, forgotten: Forgotten | None) -> None:
+        """See vectors_in_table.VectorStore: nothing is kept here."""
 
     async def forget_expired(self) -> int:
         """Delete what has expired: an index has no TTL of its own. Gives how many."""

@@ -13,6 +13,8 @@ from ingest_project.entities.conversations.context import SEARCH, ContextEngine
 from ingest_project.entities.conversations.metering import Meter
 from ingest_project.entities.conversations.remembering import Memory, Message
 from ingest_project.entities.conversations.similarity import Similarity
+from ingest_project.entities.conversations.sketch_shelf import Shelf
+from ingest_project.entities.conversations.vectors_in_table import VectorsInTable
 from ingest_project.resources.encoders.hashing import HashingEncoder
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
 from ingest_project.sinks.table_reading import TableReader
@@ -51,17 +53,20 @@ def world(
     reader = TableReader(api, tables, rng=Random(1), consumption=meter.reads)
     writer = TableWriter(api, tables, rng=Random(2), consumption=meter.writes)
     similarity = Similarity(dimensions=encoder.dimensions, model=encoder.name, settings=SEARCH)
+    vectors = VectorsInTable(reader=reader, similarity=similarity, cache=cache, shelf=Shelf(clock=clock))
     engine = ContextEngine(
         reader=reader,
         encoder=encoder,
-        similarity=similarity,
+        vectors=vectors,
         cache=cache,
         meter=meter,
         wall=clock,
         clock=clock,
         threshold=0.5,
     )
-    memory = Memory(writer=writer, encoder=encoder, similarity=similarity, cache=cache, wall=clock)
+    memory = Memory(
+        writer=writer, encoder=encoder, similarity=similarity, vectors=vectors, cache=cache, wall=clock
+    )
     return World(clock, engine, memory, cache, meter)
 
 

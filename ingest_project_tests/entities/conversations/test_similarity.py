@@ -12,12 +12,20 @@ import numpy as np
 import pytest
 
 from ingest_project.core.access_patterns import Lookup, Plain, Query, Typed
+from ingest_project.core.caching import MemoryCache
 from ingest_project.core.codecs import CODECS, Codec
 from ingest_project.core.model import Batch
 from ingest_project.core.table_definitions import TableDefinition
 from ingest_project.entities.conversations.keys import chunk_of, user_chunk
 from ingest_project.entities.conversations.queries import SIMILAR_IN_CHUNK
-from ingest_project.entities.conversations.similarity import SearchSettings, Similarity, vector_of
+from ingest_project.entities.conversations.similarity import (
+    Answer,
+    SearchSettings,
+    Similarity,
+    vector_of,
+)
+from ingest_project.entities.conversations.sketch_shelf import Shelf
+from ingest_project.entities.conversations.vectors_in_table import VectorsInTable
 from ingest_project.formats.vectors import BrokenVector, Matrix
 from ingest_project.sinks.dynamodb import DynamoDBSink
 from ingest_project.sinks.dynamodb_api import DynamoDBApi
@@ -42,6 +50,7 @@ def items_of(similarity: Similarity, vectors: Matrix, user: str = "ana") -> list
         {
             "user_chunk": {"S": user_chunk(user, chunk_of(user, f"{number:05d}"))},
             "embedding_id": {"S": f"{number:05d}"},
+            "user_id": {"S": user},
             "text_preview": {"S": f"text {number}"},
             **attributes,
         }
@@ -81,8 +90,25 @@ def nearest(vectors: Matrix, query: Matrix, count: int) -> list[str]:
     return [f"{number:05d}" for number in np.argsort(-(vectors @ query), kind="stable")[:count].tolist()]
 
 
+def store_of(reader: Any, similarity: Similarity = SIMILARITY) -> VectorsInTable:
+    """With a cache and a shelf on which nothing stands yet."""
+    return VectorsInTable(
+        reader=reader, similarity=similarity, cache=MemoryCache(clock=float), shelf=Shelf(clock=float)
+    )
+
+
+async def search(
+    similarity: Similarity,
+    reader: Any,
+    query: Matrix | Sequence[float],
+    count: int = 2,
+    threshold: float = 0.65,
+) -> Answer:
+    return await store_of(reader, similarity).search("ana", query, count=count, threshold=threshold)
+
+
 async def found_by(similarity: Similarity, reader: Any, query: Matrix, count: int = 10) -> list[str]:
-    answer = await similarity.search(reader, "ana", query, count=count, threshold=-1)
+    answer = await search(similarity, reader, query, count, -1)
     return [one.item["embedding_id"]["S"] for one in answer.neighbours]
 
 
@@ -104,7 +130,7 @@ async def test_a_large_user_is_searched_by_ranges_and_few_are_looked_at() -> Non
     queries = vectors[::500] + np.float32(0.02)
     hits, looked_at = 0, 0
     for query in queries:
-        answer = await similarity.search(reader, "ana", query, count=10, threshold=-1)
+        answer = await search(similarity, reader, query, count=10, threshold=-1)
         hits += len(
             {one.item["embedding_id"]["S"] for one in answer.neighbours} & {*nearest(vectors, query, 10)}
         )
@@ -119,7 +145,7 @@ async def test_nobody_below_the_threshold_nor_of_another_model_is_an_answer() ->
     items = items_of(SIMILARITY, vectors)
     for number in range(0, 40, 2):
         items[number]["model"] = {"S": "m-2"}
-    answer = await SIMILARITY.search(MemoryReader(items), "ana", vectors[0], count=40, threshold=0.3)
+    answer = await search(SIMILARITY, MemoryReader(items), vectors[0], count=40, threshold=0.3)
     near = [number for number in range(1, 40, 2) if float(vectors[number] @ vectors[0]) > 0.301]
     assert {f"{number:05d}" for number in near} <= {
         one.item["embedding_id"]["S"] for one in answer.neighbours
@@ -135,16 +161,16 @@ async def test_broken_vectors_are_named_and_harm_no_other() -> None:
     items[4]["vector_codec"] = {"S": "unknown"}
     del items[5]["vector_compressed"]
     del items[6]["sketch"]
-    answer = await SIMILARITY.search(MemoryReader(items), "ana", vectors[0], count=30, threshold=-1)
+    answer = await search(SIMILARITY, MemoryReader(items), vectors[0], count=30, threshold=-1)
     assert ["00003", "00004", "00005"] == sorted(answer.broken)
     assert 26 == len(answer.neighbours)
 
 
 async def test_a_user_without_messages_has_no_neighbours() -> None:
-    answer = await SIMILARITY.search(MemoryReader([]), "ana", clustered(1)[0])
+    answer = await search(SIMILARITY, MemoryReader([]), clustered(1)[0])
     assert ([], 0, 0) == (answer.neighbours, answer.looked_at, answer.fetched)
     with pytest.raises(BrokenVector):
-        await SIMILARITY.search(MemoryReader([]), "ana", [1.0, 2.0])
+        await search(SIMILARITY, MemoryReader([]), [1.0, 2.0])
 
 
 def test_an_item_without_a_codec_is_what_the_earlier_tool_wrote() -> None:
