@@ -1,4 +1,4 @@
-"""A cluster on hosts of one machine: PostgreSQL, Redis, SeaweedFS and Dagster on the control host, workers on theirs.
+"""A cluster on hosts of one machine: all servers and Dagster on the control host, workers on theirs.
 
 Starts, asks and stops; to be called on the control host. What is measured or killed is in the benchmarks.
 """
@@ -22,6 +22,7 @@ from ingest_project.local.postgresql import THROW_AWAY, ensure_database
 from ingest_project.local.processes import ProcessMark, start, stop
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.local.state import Stack
+from ingest_project.orchestration.lost_starts import lost_starts
 from ingest_project.resources.deployments import Settings, child_environment, load_settings, project_folder
 from ingest_project.testing.hosts import Hosts
 from ingest_project_tests.e2e.running import PATIENCE, Deployment, Run, wait_until
@@ -87,7 +88,7 @@ class Cluster:
         return self.deployment.settings
 
     def start_worker(self, host: str) -> None:
-        """`ingest worker` on a host, with a home and an instance folder of its own. Each start has a new name."""
+        """`ingest worker` on a host, with a home and an instance folder of its own, under a new name."""
         places = _places(self.home / host, self.at_once * len(self.hosts.workers))
         ingest = str(Path(sys.executable).with_name("ingest"))
         name = f"{host.rpartition('-')[2]}-{next(self._names)}"
@@ -100,10 +101,15 @@ class Cluster:
     def stop_worker(self, host: str) -> None:
         stop(self.workers.pop(host), grace=10.0)
 
+    def stop_workers(self) -> None:
+        for host in list(self.workers):
+            self.stop_worker(host)
+
     def stop_sensors(self) -> None:
         """As with their switches: files are then loaded when we ask for it and not before."""
         for sensor in self.deployment.ask(SENSORS)["sensorsOrError"]["results"]:
-            self.deployment.ask(STOP, id=sensor["sensorState"]["id"])
+            if sensor["name"] != lost_starts.name:
+                self.deployment.ask(STOP, id=sensor["sensorState"]["id"])
 
     def limit_pool(self, pool: str, runs: int) -> None:
         self.deployment.ask(POOL, key=pool, limit=runs)
@@ -165,7 +171,7 @@ def _event(found: Mapping[str, Any]) -> Event:
 
 
 def listening(hosts: Hosts, folder: Path) -> dict[str, dict[str, str]]:
-    """Settings with which the services are heard on the bridge as well: these namespaces have no other network."""
+    """Settings with which the services are heard on the bridge as well; there is no other network here."""
     hba = folder / "pg_hba.conf"
     lines = [f"host all all {network} trust" for network in (f"{LOOPBACK}/32", hosts.network)]
     hba.write_text("\n".join(lines) + "\n")
@@ -265,7 +271,8 @@ def cluster(
     (home / "logs").mkdir(exist_ok=True)
     most_runs = at_once * len(hosts.workers)
     given = {**variables(hosts, stack, target), "INGEST_FILES_AT_ONCE": str(most_runs), **(turned or {})}
-    given |= _places(home / "control", most_runs)
+    # Without compiled modules each start would compile them, wherever the caller's environment forbids them.
+    given |= {"PYTHONDONTWRITEBYTECODE": "", **_places(home / "control", most_runs)}
     settings = load_settings(home / "control", given)
     environ = child_environment(settings, given)
     with ExitStack() as ends:
@@ -277,7 +284,7 @@ def cluster(
         ends.callback(ledger.close)
         deployment = Deployment(settings=settings, ui=dagster, ledger=ledger, day="")
         found = Cluster(hosts=hosts, home=home, deployment=deployment, environ=environ, at_once=at_once)
-        ends.callback(lambda: [found.stop_worker(host) for host in list(found.workers)])
+        ends.callback(found.stop_workers)
         found.stop_sensors()
         found.limit_pool("ingest_files", most_runs)
         yield found

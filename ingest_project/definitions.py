@@ -1,4 +1,4 @@
-"""The code location: finds every entity's defs.py and adds the shared resources. No asset, no client."""
+"""The code location: finds every entity's defs.py and adds what they share. No asset, no client."""
 
 import warnings
 from importlib import import_module
@@ -10,6 +10,7 @@ from ingest_project import entities
 from ingest_project.io_managers.dynamodb import DynamoDBIOManager
 from ingest_project.io_managers.opensearch import OpenSearchIOManager
 from ingest_project.io_managers.s3 import S3IOManager
+from ingest_project.orchestration.lost_starts import lost_starts
 from ingest_project.resources.clients import IngestResource
 from ingest_project.resources.policies import BatchingPolicy, MemoryPolicy, RetryingPolicy
 from ingest_project.resources.process import uncollected
@@ -50,5 +51,5 @@ def shared_resources() -> dict[str, object]:
 with uncollected():
     defs = dg.Definitions.merge(
         *entity_definitions(),
-        dg.Definitions(resources=shared_resources(), executor=dg.in_process_executor),
+        dg.Definitions(resources=shared_resources(), sensors=[lost_starts], executor=dg.in_process_executor),
     )

@@ -33,8 +33,10 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_the_instance_files_differ_in_storage_and_launcher_only() -> None:
+def test_the_instance_files_differ_in_storage_launcher_and_what_counts_as_not_started() -> None:
     documents = [read_yaml(SQLITE), read_yaml(POSTGRES), read_yaml(CLUSTER)]
+    starts = [each["run_monitoring"].pop("start_timeout_seconds") for each in documents]
+    assert [180, 180, documents[2]["run_monitoring"]["max_runtime_seconds"]] == starts
     apart = (*STORAGE, "run_launcher")
     one, other, cluster = [{n: value for n, value in each.items() if n not in apart} for each in documents]
     assert one == other == cluster

@@ -2,13 +2,15 @@
 lost worker. Nothing is scheduled or retried here: Dagster's queue and its run monitoring do that.
 """
 
+import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import Celery
 from dagster import DagsterRun, Field, StringSource
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
@@ -38,6 +40,12 @@ MISSES = 2
 
 ANSWER_SECONDS = 3.0
 MOST_MISSED = 1000
+
+LOST_TAG = "ingest/lost_workers"
+"""How many workers a run and the attempts before it have lost."""
+
+MOST_LOST = 20
+"""Lost workers that do not count among a run's retries; more than that may be the run's own doing."""
 
 
 class WatchedCeleryRunLauncher(CeleryRunLauncher):
@@ -99,6 +107,7 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=worker)
         missed = self._missed.pop(run.run_id, 0) + 1
         if missed >= MISSES:
+            self.excuse(run)
             return self._lost(
                 run.run_id, f"worker {worker or '(unknown)'} does not have it, asked {missed} times"
             )
@@ -107,12 +116,33 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
             self._missed.popitem(last=False)
         return CheckRunHealthResult(WorkerStatus.RUNNING, "no answer yet", run_worker_id=worker)
 
+    def nowhere(self, run_ids: Sequence[str]) -> set[str]:
+        """Those among runs that were sent which neither a queue nor a worker has."""
+        # Queues first: a run goes from them to a worker, and never back.
+        waiting = self._waiting()
+        inspect = self.celery.control.inspect(timeout=self.answer_seconds)
+        answers = (inspect.query_task(*run_ids) or {}) if run_ids else {}
+        return set(run_ids).difference(waiting, *answers.values())
+
+    def excuse(self, run: DagsterRun) -> None:
+        """The loss of a worker does not count among the run's retries: these are for what it does itself."""
+        lost = int(run.tags.get(LOST_TAG, "0")) + 1
+        if lost <= MOST_LOST:
+            most = self._instance.run_retries_max_retries + lost
+            self._instance.add_run_tags(run.run_id, {LOST_TAG: str(lost), MAX_RETRIES_TAG: str(most)})
+
     def get_run_worker_debug_info(
         self, run: DagsterRun, include_container_logs: bool | None = True
     ) -> str | None:
         """What is known of the task, in words."""
         task = self.celery.AsyncResult(run.run_id)
         return f"task {run.run_id}: {task.state}, {task.info}"
+
+    def _waiting(self) -> set[str]:
+        """Ids of the runs that lie in the broker's queues."""
+        with self.celery.connection_for_read() as connection:
+            client = connection.default_channel.client
+            return {json.loads(one)["headers"]["id"] for name in QUEUES for one in client.lrange(name, 0, -1)}
 
     def _lost(self, run_id: str, why: str) -> CheckRunHealthResult:
         self._missed.pop(run_id, None)
