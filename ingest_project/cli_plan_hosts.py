@@ -206,7 +206,8 @@ def _show(cargo: Cargo, means: Means, plan: FleetPlan, host_hour: float | None) 
         click.echo(plan.verdict)
     for offer in plan.offers:
         parts = ", ".join(f"{what} {_money(dollars)}" for what, dollars in offer.costs)
-        click.echo(f"{offer.forecast.fleet.hosts} hosts: {parts}{_losses(offer)}")
+        hosts = offer.forecast.fleet.hosts
+        click.echo(f"{hosts} host{'s' if hosts > 1 else ''}, dollars: {parts}{_losses(offer)}")
     price = "unknown" if host_hour is None else f"{host_hour:g} dollars"
     click.echo(f"An hour of a host: {price}. Assumed, in a simulation of each fleet:")
     for name, figure in plan.assumed:

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from ingest_project.core.experience import GAP_SECONDS, PastLoad, Span, learned, loads_of
+from ingest_project.core.experience import GAP_SECONDS, PastLoad, Span, learned, loads_of, run_rate, told_rate
 
 DRAWS = 2_000
 
@@ -61,3 +61,22 @@ def test_the_next_load_lies_in_the_interval_four_times_in_five(count: int, sprea
         held += found.rate.low <= rates[-1] <= found.rate.high
     # 2,000 draws of four in five come out below this once in a thousand times.
     assert held / DRAWS >= 0.772
+
+
+def test_one_run_goes_through_its_stages_one_after_the_other() -> None:
+    spans = [
+        Span(stage=stage, start=start, end=start + seconds, rows=6_000, chunk=chunk)
+        for chunk, start in (("a", 0.0), ("b", 1.0))
+        for stage, seconds in (("validated", 5.0), ("table", 15.0))
+    ]
+    found = run_rate(spans)
+    assert found is not None
+    assert (2, 0.25, pytest.approx(300)) == (found.chunks, found.reading, found.rate.likely)
+    low, high = found.bounds
+    assert low < 1 < high
+    assert run_rate([]) is None
+
+
+def test_a_rate_that_was_told_is_doubted_a_little() -> None:
+    found = told_rate(100.0)
+    assert (80.0, 100.0, 120.0) == (found.rate.low, found.rate.likely, found.rate.high)
