@@ -6,6 +6,7 @@ Who waits for what is decided here; HTTP itself is spoken in exchange.py.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +20,11 @@ KEPT_SECONDS = 20.0
 """An idle connection is not used again after this time: servers and balancers close theirs after 30 to 60."""
 
 CONNECT_SECONDS = 10.0
+
+UNHEARD_SECONDS = 6.0
+"""What the other machine has not acknowledged after this time is thrown away with its connection: it is the
+last tenth of a lease, in which nothing is sent. Kept, it would arrive when a host that was cut off comes back,
+and somebody else has gone on with its work."""
 
 
 class NoConnection(ConnectionError):
@@ -199,9 +205,10 @@ class Pool:
         seconds = min(CONNECT_SECONDS, self._timeout)
         try:
             async with asyncio.timeout(seconds):
-                _, exchange = await loop.create_connection(
+                transport, exchange = await loop.create_connection(
                     lambda: Exchange(loop), origin.host, origin.port, ssl=self._tls
                 )
+                _throw_away_unheard(transport)
         except ssl.SSLEOFError as error:
             # A server that goes away meanwhile; every other trouble with TLS is one of configuration.
             raise NoConnection(f"TLS: {error}") from error
@@ -226,3 +233,11 @@ class Pool:
             exchange.abort(TimeoutError("no complete answer"))
         if self._busy:
             self._sweeper = self.loop.call_later(min(1.0, self._timeout / 10), self._sweep)
+
+
+def _throw_away_unheard(transport: asyncio.BaseTransport) -> None:
+    """Linux; elsewhere the system's own time holds, which is minutes."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is not None:
+        known: socket.socket = transport.get_extra_info("socket")
+        known.setsockopt(socket.IPPROTO_TCP, option, int(UNHEARD_SECONDS * 1000))
