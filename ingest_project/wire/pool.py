@@ -23,7 +23,7 @@ CONNECT_SECONDS = 10.0
 
 UNHEARD_SECONDS = 6.0
 """What the other machine has not acknowledged after this time is thrown away with its connection: it is the
-last tenth of a lease, in which nothing is sent. Kept, it would arrive when a host that was cut off comes back,
+last tenth of a lease, in which nothing is sent. Kept, it would arrive when a host that was cut off is back,
 and somebody else has gone on with its work."""
 
 
