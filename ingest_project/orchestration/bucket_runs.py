@@ -21,21 +21,21 @@ COUNTS = ("done", "unchanged", "waiting", "parked", "newly_parked", "delayed", "
 
 
 class StageTeller:
-    """A Progress that says in the run's log how far a stage is in a bucket, not too often."""
+    """A Progress that says in the run's log how far a stage is, not too often."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._write, self._clock, self._last = write, clock, clock()
-        self._meter = ProgressMeter(total=0, clock=clock)
-        self._stage = ""
+        self._meters: dict[str, ProgressMeter] = {}
 
     def __call__(self, report: StageReport) -> None:
-        if report.stage != self._stage or report.seen < self._meter.done:
-            self._stage, self._meter = report.stage, ProgressMeter(total=report.total, clock=self._clock)
-        self._meter.update(report.seen, report.total)
+        if report.stage not in self._meters:
+            self._meters[report.stage] = ProgressMeter(total=report.total, clock=self._clock)
+        meter = self._meters[report.stage]
+        meter.update(report.seen, report.total)
         if self._clock() - self._last >= MIN_GAP_SECONDS:
             self._last = self._clock()
             trouble = f", {report.parked:,} parked, {report.delayed:,} delayed"
-            self._write(f"{report.stage}: {self._meter}{trouble * bool(report.parked or report.delayed)}")
+            self._write(f"{report.stage}: {meter}{trouble * bool(report.parked or report.delayed)}")
 
 
 def run_cells(context: dg.AssetExecutionContext, desk: Desk, spec: CollectionSpec, step: Step) -> None:

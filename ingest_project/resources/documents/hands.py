@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from ingest_project.core.document_ledger import DocumentLedger
 from ingest_project.core.errors import TransientFailure
-from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.ports import Clock
 from ingest_project.core.retrying import RetryPolicy
+from ingest_project.resources.documents.floor import Floor
 
 T = TypeVar("T")
 Offload = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -23,8 +23,9 @@ class RunnerSettings:
     """How much at once.
 
     Attributes:
-        at_once: Calls of a stage's ``run`` under way.
+        at_once: Calls of a stage's ``run`` under way, of all buckets together.
         bytes: Weight of the documents under way; one heavier document goes alone.
+        buckets: Under way at once, each with a page of standings.
         page: Documents whose standing is read at a time.
         lease: Seconds after which others may take what a runner that is gone held.
         patience: Calls in a row that brought nothing before the rest of the bucket is left to the next run.
@@ -32,6 +33,7 @@ class RunnerSettings:
 
     at_once: int = 4
     bytes: int = 256 * 2**20
+    buckets: int = 4
     page: int = 1000
     lease: float = 300.0
     patience: int = 8
@@ -43,7 +45,7 @@ class Hands:
 
     Attributes:
         owner: Name under which documents are claimed.
-        budget: Of bytes; may be shared with other visits.
+        floor: Room for batches; may be shared with other visits.
         clock: Monotonic seconds.
     """
 
@@ -51,7 +53,7 @@ class Hands:
     owner: str
     settings: RunnerSettings
     retry: RetryPolicy
-    budget: MemoryBudget
+    floor: Floor
     clock: Clock
     sleep: Callable[[float], Awaitable[None]]
     rng: Random

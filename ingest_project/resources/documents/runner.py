@@ -14,6 +14,7 @@ from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.ports import Clock
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.staging import StageReport
+from ingest_project.resources.documents.floor import Floor
 from ingest_project.resources.documents.hands import Hands, Offload, RunnerSettings
 from ingest_project.resources.documents.visit import Visit
 
@@ -39,7 +40,7 @@ class StageRunner:
 
     Args:
         owner: Names this runner in the ledger; each has one of its own (resources.owner.new_owner).
-        budget: Bytes under way, shared by runners of a process; by default ``settings.bytes`` for this one.
+        floor: Room for batches, shared by runners of a loop; by default as ``settings`` say, for this one.
         clock: Monotonic seconds.
         offload: Calls the ledger.
         is_dead: Whether an owner is a process that is known to have ended (resources.owner.is_dead).
@@ -52,7 +53,7 @@ class StageRunner:
         owner: str,
         settings: RunnerSettings | None = None,
         retry: RetryPolicy | None = None,
-        budget: MemoryBudget | None = None,
+        floor: Floor | None = None,
         clock: Clock = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: Random | None = None,
@@ -66,7 +67,7 @@ class StageRunner:
             owner=owner,
             settings=settings,
             retry=retry or RetryPolicy(),
-            budget=budget or MemoryBudget(settings.bytes),
+            floor=floor or Floor(settings.at_once, MemoryBudget(settings.bytes), clock),
             clock=clock,
             sleep=sleep,
             rng=rng or Random(),

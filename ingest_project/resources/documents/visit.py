@@ -54,30 +54,33 @@ class Visit:
     ) -> None:
         self._hands, self._ledger, self._settings = hands, hands.ledger, hands.settings
         self._stage, self._bucket, self._again, self._progress = stage, bucket, again, progress
-        self._tally, self._begun, self._paged = StageTally(stage.name), hands.clock(), 0
+        self._tally, self._begun, self._paged = StageTally(stage.name), 0.0, 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[str, DocumentClaim] = {}
         self._fruitless = 0
 
     async def whole(self) -> StageReport:
         """Run it to its end. Raises what StageRunner.run does."""
-        self._total = await self._hands.ask(self._ledger.size, self._bucket)
+        self._begun = self._hands.floor.begin()
         keeper = asyncio.create_task(self._keep())
         try:
+            self._total = await self._hands.ask(self._ledger.size, self._bucket)
             async for batch in self._batches():
                 if self._fruitless >= self._settings.patience:
                     self._tally.delay(NOT_TRIED, len(batch))
                 else:
                     await self._begin(batch)
             while self._tasks:
-                await self._some()
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                self._reap()
+            self._total = self._paged
+            found = self._report()
+            found.check()
+            return found
         finally:
             keeper.cancel()
             await self._end(keeper)
-        self._total = self._paged
-        found = self._report()
-        found.check()
-        return found
+            self._hands.floor.end()
 
     async def _batches(self) -> AsyncIterator[list[_Due]]:
         """Documents that are due, at most ``stage.batch`` and a fair share of the bytes together."""
@@ -143,20 +146,20 @@ class Visit:
     async def _begin(self, batch: list[_Due]) -> None:
         """Start a batch as soon as there is room for it."""
         weight = sum(one.weight for one in batch)
-        while not self._room(weight):
-            await self._some()
+        await self._hands.floor.enter(weight)
+        try:
+            self._reap()
+        except BaseException:
+            self._hands.floor.leave(weight)
+            raise
         task = asyncio.create_task(self._work(batch))
-        task.add_done_callback(lambda _: self._hands.budget.give(weight))
+        task.add_done_callback(lambda _: self._hands.floor.leave(weight))
         self._tasks.add(task)
 
-    def _room(self, weight: int) -> bool:
-        if len(self._tasks) >= self._settings.at_once:
-            return False
-        return self._hands.budget.take(weight, alone=not self._tasks)
-
-    async def _some(self) -> None:
-        """Until a batch ends; raises what stops the stage."""
-        done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+    def _reap(self) -> None:
+        """Let go of batches that have ended; raises what stops the stage."""
+        done = {task for task in self._tasks if task.done()}
+        self._tasks -= done
         errors = [error for task in done if (error := task.exception()) is not None]
         if errors:
             raise errors[0]
@@ -197,15 +200,22 @@ class Visit:
 
     async def _claim(self, batch: list[_Due]) -> Sequence[DocumentClaim]:
         state = "" if self._through else self._stage.state
-        claims = await self._hands.ask(
-            self._ledger.claim,
-            self._stage.name,
-            [one.found for one in batch],
-            owner=self._hands.owner,
-            lease=self._settings.lease,
-            state=state,
+        asked = asyncio.ensure_future(
+            self._hands.ask(
+                self._ledger.claim,
+                self._stage.name,
+                [one.found for one in batch],
+                owner=self._hands.owner,
+                lease=self._settings.lease,
+                state=state,
+            )
         )
-        self._held.update((claim.document.id, claim) for claim in claims)
+        try:
+            claims = await asyncio.shield(asked)
+        finally:
+            # Called off or not: a call in a thread goes on, and what it takes has to be given back.
+            with suppress(TransientFailure):
+                self._held.update((claim.document.id, claim) for claim in await asked)
         self._tally.add("busy", len(batch) - len(claims))
         return claims
 
@@ -244,7 +254,7 @@ class Visit:
             self._tally.timings.add(share)
 
     def _report(self) -> StageReport:
-        return self._tally.report(self._total, self._hands.clock() - self._begun)
+        return self._tally.report(self._total, self._hands.floor.spent(self._begun))
 
     async def _keep(self) -> None:
         """Renew the leases of what is at work: one batch may take longer than a lease."""

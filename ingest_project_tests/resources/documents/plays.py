@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 from ingest_project.core.document_ledger import Standing
-from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.retrying import RetryPolicy
 from ingest_project.core.staging import StageReport
+from ingest_project.resources.documents.floor import Floor
 from ingest_project.resources.documents.hands import RunnerSettings
 from ingest_project.resources.documents.runner import StageRunner, never
 from ingest_project.testing.doubles_documents import DocumentMemory, InMemoryDocumentLedger
@@ -41,7 +41,7 @@ class Play:
         told: list[StageReport] | None = None,
         is_dead: Callable[[str], bool] = lambda owner: True,
         settings: RunnerSettings = SETTINGS,
-        budget: MemoryBudget | None = None,
+        floor: Floor | None = None,
         ledger: InMemoryDocumentLedger | None = None,
     ) -> StageReport:
         """One run of one process. Every earlier process is dead, unless told otherwise."""
@@ -51,7 +51,7 @@ class Play:
             owner=f"run {self.runs}",
             settings=settings,
             retry=RetryPolicy(attempts=3),
-            budget=budget,
+            floor=floor,
             clock=self.clock,
             sleep=self.clock.sleep,
             rng=Random(self.runs),

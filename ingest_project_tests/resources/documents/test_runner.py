@@ -21,6 +21,7 @@ from ingest_project.core.documents import (
 from ingest_project.core.errors import CountLost, PermanentFailure, TransientFailure
 from ingest_project.core.limits import MemoryBudget
 from ingest_project.core.staging import StageReport
+from ingest_project.resources.documents.floor import Floor
 from ingest_project.resources.documents.hands import RunnerSettings
 from ingest_project.resources.documents.runner import StageRunner, parked_for
 from ingest_project.testing.doubles_documents import InMemoryDocumentLedger
@@ -145,7 +146,7 @@ def test_a_stage_that_loses_count_is_stopped(play: Play) -> None:
 def test_batches_are_bounded_by_count_and_weight(play: Play) -> None:
     stage = play.stage(batch=4, latency=1.0, weigh=lambda one: 30 if one.id < "05" else 3)
     budget = MemoryBudget(SETTINGS.bytes)
-    play.run(stage, budget=budget)
+    play.run(stage, floor=Floor(SETTINGS.at_once, budget, play.clock))
     assert [1, 1, 1, 1, 2, 4] == [len(call) for call in stage.log]
     assert (3, True) == (stage.most_at_once, stage.heaviest <= SETTINGS.bytes)
     assert 0 == budget.held
