@@ -36,6 +36,7 @@ def lint() -> int:
 @click.option("--messages", type=click.IntRange(0), help="Messages a month.")
 @click.option("--contexts", type=click.IntRange(0), help="Questions a month that want a context.")
 @click.option("--cached", type=click.FloatRange(0, 1), help="Share of them that the cache answers.")
+@click.option("--further", type=click.FloatRange(0, 1), help="Share of the others that are further ones.")
 @click.option("--user-messages", type=click.IntRange(1), help="Messages of a user that stand.")
 @click.option("--prices", type=click.Path(path_type=Path), metavar="FILE", help="Other prices, as JSON.")
 def costs(prices: Path | None, **traffic: Any) -> None:

@@ -25,5 +25,5 @@ def test_costs_are_told_with_the_dates_of_the_prices(bare_ingest: Ingest) -> Non
     done = bare_ingest("conversations", "costs", "--messages", "1000000", "--cached", "0.5")
     assert done.status == 0
     assert "old: " in done.out
-    assert "50% from the cache; us-east-1" in done.out
+    assert "50% from the cache, 75% of the others further ones; us-east-1" in done.out
     assert "AWS price list 2026-11" in done.out

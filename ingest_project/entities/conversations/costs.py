@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from ingest_project.core.codecs import Codec
+from ingest_project.entities.conversations.context import SEARCH
+from ingest_project.entities.conversations.keys import CHUNKS
 from ingest_project.entities.conversations.tables import HASHES
 from ingest_project.resources.prices import GB, PRICES, Price, Prices
 
@@ -27,6 +29,7 @@ class Traffic:
         messages: Written a month; as many stand in the tables when items live for a month.
         contexts: Questions that want a context; each makes one similarity search.
         cached: Share of them that the cache answers.
+        further: Share of the others that follow one of the same user within minutes, in the same process.
         content, row: Bytes of a message's text, and of all else in an old row.
         kept_months: Months that old rows are kept: the old table has no TTL.
         user_messages: Messages of a user that stand.
@@ -35,6 +38,7 @@ class Traffic:
     messages: int = 1_000_000
     contexts: int = 500_000
     cached: float = 0.0
+    further: float = 0.75
     content: int = 400
     row: int = 250
     kept_months: float = 1.0
@@ -92,7 +96,8 @@ def old_bill(traffic: Traffic, prices: Prices = PRICES) -> Bill:
 def new_bill(traffic: Traffic, prices: Prices = PRICES) -> Bill:
     """The new tables: narrow queries over indexes; each write also goes to the indexes.
 
-    They hold what the old table has not: embeddings, which a similarity search reads in ten chunks.
+    They hold what the old table has not: embeddings, whose sketches a user's first question reads in ten
+    chunks, and of which every question fetches some.
     """
     asked = traffic.contexts * (1 - traffic.cached)
     sizes = _Sizes(traffic)
@@ -101,7 +106,8 @@ def new_bill(traffic: Traffic, prices: Prices = PRICES) -> Bill:
     stored = sizes.history + sum(sizes.history_indexes) + sizes.embedding + len(HASHES) * sizes.sketch
     overhead = INDEX_OVERHEAD * (2 + len(sizes.history_indexes) + len(HASHES))
     week = traffic.user_messages * 7 / 30
-    similar = 10 * reads(traffic.user_messages / 10 * sizes.sketch) + 20 * reads(sizes.embedding)
+    sketches = CHUNKS * reads(traffic.user_messages / CHUNKS * sizes.sketch)
+    similar = (1 - traffic.further) * sketches + SEARCH.few * reads(sizes.embedding)
     return _bill(
         reads={
             "last of the session": asked * reads(5 * sizes.history_indexes[1]),
@@ -146,7 +152,8 @@ def _dollars(price: Price, amount: float) -> float | None:
 
 def report(traffic: Traffic, prices: Prices = PRICES) -> list[str]:
     """Both bills, line by line, with the dates of the prices."""
-    asked = f"{traffic.contexts:,} contexts, {traffic.cached:.0%} from the cache"
+    asked = f"{traffic.contexts:,} contexts, {traffic.cached:.0%} from the cache, "
+    asked += f"{traffic.further:.0%} of the others further ones"
     lines = [f"a month of {traffic.messages:,} messages and {asked}; {prices.region}"]
     for name, bill in (("old", old_bill(traffic, prices)), ("new", new_bill(traffic, prices))):
         lines.append(

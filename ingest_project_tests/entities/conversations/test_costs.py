@@ -20,6 +20,9 @@ def test_units_are_counted_as_the_service_counts_them() -> None:
 def test_a_context_costs_less_than_before_and_the_cache_takes_its_share() -> None:
     old, new = old_bill(TRAFFIC), new_bill(TRAFFIC)
     assert new.read_units - new.by["similar"] < 0.3 * old.read_units
+    first, further = (new_bill(replace(TRAFFIC, further=share)).by["similar"] for share in (0.0, 1.0))
+    assert further < 0.4 * first
+    assert new.by["similar"] == pytest.approx((first + 3 * further) / 4)
     assert pytest.approx(new.read_units / 2) == new_bill(replace(TRAFFIC, cached=0.5)).read_units
     assert {
         "last of the session",
