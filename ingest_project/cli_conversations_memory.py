@@ -1,4 +1,4 @@
-"""`ingest conversations context | diagnose`: the memory asked and looked at from the command line. Thin."""
+"""`ingest conversations context | remember | index | diagnose`: the memory from the command line. Thin."""
 
 from __future__ import annotations
 
@@ -56,6 +56,89 @@ def _show(found: Context) -> None:
 
 
 @click.command()
+@click.argument("user")
+@click.argument("session")
+@click.argument("text")
+@click.option("--role", default="user", show_default=True, help="user, assistant, system or tool.")
+@click.option("--at", metavar="TIME", help="ISO 8601, UTC unless it names a zone; now without it.")
+@click.option("--tokens", type=click.IntRange(0), help="How many it took, if somebody counted.")
+@click.option("--name", default="", help="A word that no other message of the user has.")
+@_JSON
+def remember(
+    user: str,
+    session: str,
+    text: str,
+    role: str,
+    at: str | None,
+    tokens: int | None,
+    name: str,
+    as_json: bool,
+) -> None:
+    """Write the TEXT that was said in a SESSION of a USER, with its embedding.
+
+    The same once more, with its time or its name, changes nothing.
+    """
+    from ingest_project.entities.conversations.keys import moment_of
+    from ingest_project.entities.conversations.remembering import Message, Remembered
+    from ingest_project.entities.conversations.serving import chat_memory
+    from ingest_project.formats.json_tree import Refused
+    from ingest_project.resources.deployments import load_settings
+    from ingest_project.wire.http import run
+
+    async def main() -> Remembered:
+        moment = None if at is None else moment_of(at)
+        said = Message(
+            user_id=user,
+            session_id=session,
+            role=role,
+            content=text,
+            moment=moment,
+            tokens=tokens,
+            name=name,
+        )
+        async with chat_memory(load_settings(), writable=True) as memory:
+            return await memory.memory.remember(said)
+
+    try:
+        done = run(main)
+    except Refused as refused:
+        raise click.UsageError(str(refused)) from refused
+    if as_json:
+        click.echo(json.dumps(asdict(done), indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"{done.user_date} | {done.timestamp_type}")
+    if not done.forgotten:
+        click.echo("the cache could not be told: it may answer without this message for a while", err=True)
+
+
+@click.command()
+@click.option("--round", "number", type=click.IntRange(1), default=1, help="A further one reads all anew.")
+@_JSON
+def index(number: int, as_json: bool) -> int:
+    """Fill the index of vectors in OpenSearch from the embeddings, and delete there what has expired.
+
+    Stopped at any point, the next call of the day goes on. Exit status 1 when an embedding was rejected.
+    """
+    from ingest_project.entities.conversations.indexing import Indexed, index_vectors
+    from ingest_project.resources.deployments import load_settings
+    from ingest_project.resources.owner import new_owner
+    from ingest_project.wire.http import run
+
+    async def main() -> Indexed:
+        return await index_vectors(load_settings(), new_owner(), number)
+
+    done = run(main)
+    if as_json:
+        click.echo(json.dumps(asdict(done), indent=2))
+    else:
+        click.echo(
+            f"{done.index}: {done.written:,} written, {done.rejected:,} rejected in round {done.round}, "
+            f"{done.expired:,} expired ones deleted"
+        )
+    return 1 if done.rejected else 0
+
+
+@click.command()
 @click.option(
     "--users", type=click.IntRange(1, 1000), default=10, help="Contexts that are built, of as many users."
 )
@@ -88,4 +171,4 @@ def diagnose(users: int, as_json: bool, metrics: bool) -> int:
     return 1 if any(one.verdict == "fail" for one in found) else 0
 
 
-MEMORY = (context, diagnose)
+MEMORY = (context, remember, index, diagnose)

@@ -36,6 +36,18 @@ def memory(variables: Mapping[str, str], table_name: str, monkeypatch: pytest.Mo
     return table_name
 
 
+def remember_and_again(ingest: Ingest, user: str, session: str) -> None:
+    """A message is one with its like; what is none is a wrong call."""
+    said = ("conversations", "remember", user, session, "one word more")
+    at = ("--at", "2099-11-01T12:00:00+02:00", "--json")
+    done = ingest(*said, *at).report
+    assert (f"{user}#2099-11-01", True) == (done["user_date"], done["forgotten"])
+    assert done["timestamp_type"].startswith("2099-11-01T10:00:00.000000Z#user#")
+    assert done == ingest(*said, *at).report
+    for wrong in (("--role", "nobody"), ("--at", "yesterday")):
+        assert 2 == ingest(*said, *wrong).status
+
+
 def test_a_memory_is_migrated_proved_asked_and_its_old_table_deleted(ingest: Ingest, memory: str) -> None:
     plan = ingest("conversations", "plan", "--json").report
     assert (2, f"{memory}-old") == (plan["segments"], plan["tables"]["old"])
@@ -58,6 +70,9 @@ def test_a_memory_is_migrated_proved_asked_and_its_old_table_deleted(ingest: Ing
     user, session, text = (str(row[name]) for name in ("user_id", "session_id", "content"))
     found = ingest("conversations", "context", user, session, text, "--json").report
     assert 5 == len(found["session"])
+    remember_and_again(ingest, user, session)
+    found = ingest("conversations", "context", user, session, text, "--json").report
+    assert "one word more" == found["session"][0]["text"]
     assert found["statistics"]["messages"] >= 0
     shown = ingest("conversations", "context", user, session, text, "--metrics")
     assert "7 days: " in shown.out
