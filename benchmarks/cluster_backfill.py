@@ -22,8 +22,9 @@ from typing import Any
 
 import psutil
 
-from benchmarks.cluster_running import Cluster, cluster, services, show
-from benchmarks.cluster_watching import Watch, account_of
+from benchmarks.cluster_running import Cluster, cluster, show
+from benchmarks.cluster_services import services
+from benchmarks.cluster_watching import Watch, accounts
 from benchmarks.frame import ALL_CORES, service
 from benchmarks.jobs import s3_of
 from benchmarks.samples import Record, message, write_dump
@@ -130,7 +131,7 @@ class Bench:
 
         wait_until("the backfill ends", over, timeout=LONGEST, pause=1.0)
         ended, cores = time.time(), len(ALL_CORES)
-        runs = [account_of(found, run) for run in found.runs_of(backfill)]
+        runs = accounts(found, found.runs_of(backfill))
         last, start = max(run["ended"] for run in runs), min(run["queued"] for run in runs)
         shares = psutil.cpu_times()
         idle = (shares.idle + shares.iowait) - (busy.idle + busy.iowait)
@@ -179,7 +180,7 @@ def shown(one: Mapping[str, Any]) -> Iterator[str]:
 
 
 OVERHEAD = {
-    "taken_s": "from Dagster's queue to the broker",
+    "gap_s": "from when it could go from Dagster's queue to the broker",
     "start_s": "from the broker to the run's start",
     "step_s": "from the run's start to its first step",
     "end_s": "from its last step to its end",

@@ -70,7 +70,9 @@ class DynamoDBTables:
         self.puts = 0
 
     def call(self, operation: str, body: bytes) -> Reply:
-        """DescribeTable is all there is beside the writes."""
+        """DescribeTable and BatchGetItem are all there is beside the writes."""
+        if operation == "BatchGetItem":
+            return self._found(json.loads(body)["RequestItems"])
         name = json.loads(body).get("TableName", "")
         if operation != "DescribeTable":
             return _dynamodb(error("UnknownOperationException", message=operation))
@@ -124,6 +126,17 @@ class DynamoDBTables:
         self.items[name][self._key(name, item)] = item
         self.puts += 1
         return typed_reply(200, {})
+
+    def _found(self, asked: Mapping[str, Any]) -> Reply:
+        """The items that are there; a table that is not known has none."""
+        found = {
+            name: [item for key in wanted["Keys"] if (item := self._at(name, key)) is not None]
+            for name, wanted in asked.items()
+        }
+        return typed_reply(200, {"Responses": found, "UnprocessedKeys": {}})
+
+    def _at(self, name: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        return self.items.get(name, {}).get(self._key(name, key)) if name in self._keys else None
 
     def _refused(self, name: str, items: list[dict[str, Any]]) -> Fault | None:
         if name not in self._keys:
