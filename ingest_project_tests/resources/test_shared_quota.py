@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 from typing import TypeVar
 
 import pytest
@@ -18,8 +20,9 @@ from ingest_project.ledgers.budgets import LedgerBudget
 from ingest_project.local.postgresql import database
 from ingest_project.resources.deployments import Settings
 from ingest_project.resources.destinations import TableDestination
-from ingest_project.resources.shared_quota import GRANT_SECONDS, QuotaSink, parse_quotas
+from ingest_project.resources.shared_quota import GRANT_SECONDS, QuotaSink, parse_quotas, units_of
 from ingest_project.testing.doubles_time import FakeClock, inline
+from ingest_project.testing.fault_items import item_size
 from ingest_project.testing.fault_quotas import WriteQuota
 from ingest_project.testing.fault_server import FaultServer
 from ingest_project.testing.running import RunningServer
@@ -148,6 +151,20 @@ async def test_only_a_table_whose_quota_is_written_down_waits_for_it(tmp_path: P
     await destination.close()
     assert {"orders": 4000.0, "cities": 0.5} == settings.shared_write_units
     assert [QuotaSink, Counting] == found
+
+
+def test_units_are_those_that_the_table_counts() -> None:
+    rng = Random(1)
+    ours = theirs = 0
+    for _ in range(400):
+        texts = {f"name-{n}": {"S": 'te"x":{"t ' * rng.randint(0, 30)} for n in range(rng.randint(1, 12))}
+        numbers = {f"number-{n}": {"N": str(rng.randint(0, 10**9))} for n in range(rng.randint(0, 6))}
+        more = {"M": {"inner": {"S": "x" * rng.randint(0, 500)}}}, {"L": [{"S": "a"}, {"BOOL": True}]}
+        item = {"id": {"S": "key"}, **texts, **numbers, "map": more[0], "list": more[1]}
+        size = item_size(item)
+        ours += units_of(json.dumps({"Item": item}, separators=(",", ":")).encode())
+        theirs += -(-size // 1024)
+    assert pytest.approx(theirs, rel=0.1) == ours
 
 
 @pytest.mark.parametrize("text", ["orders", "orders=0", "orders=-1", "orders=inf", "=5", "a=1;a=2", "a=x"])
