@@ -15,6 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from ingest_project.resources.deployments import Settings
+from ingest_project_tests import helm
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "deploy" / "kubernetes"
@@ -112,16 +113,15 @@ def test_the_values_have_only_fields_that_the_chart_knows() -> None:
     assert [] == [error.message for error in Draft202012Validator(CHART).iter_errors(VALUES)]
 
 
-def test_the_instance_is_that_of_a_cluster_but_for_its_launcher_and_the_time_of_a_new_node() -> None:
+def test_the_instance_is_that_of_a_cluster_but_for_its_launcher_and_the_wait_for_a_node() -> None:
     given = {name: dict(value) for name, value in VALUES["additionalInstanceConfig"].items()}
-    assert 600 == given["run_monitoring"].pop("start_timeout_seconds")
+    assert 3600 == given["run_monitoring"].pop("start_timeout_seconds")
     wanted = {name: dict(value) for name, value in CLUSTER.items()}
     del wanted["run_monitoring"]["start_timeout_seconds"]
     by_the_chart = {"storage", "compute_logs", "run_launcher", "telemetry"}
     assert {name: wanted[name] for name in wanted.keys() - by_the_chart} == given
     logs = VALUES["computeLogManager"]["config"]["s3ComputeLogManager"]
-    snake = {re.sub("(?=[A-Z])", "_", name).lower(): value for name, value in logs.items()}
-    assert CLUSTER["compute_logs"]["config"] == snake
+    assert CLUSTER["compute_logs"]["config"] == helm.snake(logs)
 
 
 def test_what_the_chart_would_write_itself_is_switched_off() -> None:
@@ -189,25 +189,8 @@ def pod(tmp_path: Path) -> dict[str, Any]:
     from kubernetes.client import ApiClient
 
     (tmp_path / "config").write_text(yaml.safe_dump(KUBECONFIG))
-    own = LAUNCHER["runK8sConfig"]
-    written = {
-        "load_incluster_config": False,
-        "kubeconfig_file": str(tmp_path / "config"),
-        "job_namespace": "ingest",
-        "service_account_name": "ingest",
-        "dagster_home": VALUES["global"]["dagsterHome"],
-        "instance_config_map": "ingest-instance",
-        "postgres_password_secret": VALUES["global"]["postgresqlSecretName"],
-        "image_pull_policy": LAUNCHER["imagePullPolicy"],
-        "env_config_maps": [one["name"] for one in LAUNCHER["envConfigMaps"]],
-        "env_secrets": [one["name"] for one in LAUNCHER["envSecrets"]],
-        "volumes": LAUNCHER["volumes"],
-        "volume_mounts": LAUNCHER["volumeMounts"],
-        "resources": LAUNCHER["resources"],
-        "security_context": LAUNCHER["securityContext"],
-        "fail_pod_on_run_failure": LAUNCHER["failPodOnRunFailure"],
-        "run_k8s_config": {"pod_spec_config": own["podSpecConfig"], "job_spec_config": own["jobSpecConfig"]},
-    }
+    reached = {"load_incluster_config": False, "kubeconfig_file": str(tmp_path / "config")}
+    written = {**helm.run_launcher(VALUES), **reached}
     read = process_config(K8sRunLauncher.config_type(), written)
     assert read.success, read.errors
     launcher = K8sRunLauncher.from_config_value(None, read.value)
