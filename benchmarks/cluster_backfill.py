@@ -1,7 +1,9 @@
 """``python -m benchmarks.cluster_backfill``: one backfill with one worker host and with two, side by side.
 
 Hosts are network namespaces (root, Linux). The target takes all and answers after a pause, so that waiting
-and not the cores of this machine, which all hosts share, decides how long a run takes.
+and not the cores of this machine, which all hosts share, decides how long a run takes. Each date has a table
+of its own: dates of one table that are validated and delivered in one backfill wait for each other
+(docs/decisions/0004).
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def days_of(turn: int, count: int) -> list[str]:
 
 
 def put_dumps(variables: Mapping[str, str], folder: Path, days: Sequence[str], each: int, table: str) -> int:
-    """A dump of about ``each`` bytes in the bucket for every date; the bytes of all."""
+    """A dump of about ``each`` bytes in the bucket for every date, and a table; the bytes of all."""
     client, total = s3_of(variables), 0
     for number, day in enumerate(days):
 
@@ -54,7 +56,7 @@ def put_dumps(variables: Mapping[str, str], folder: Path, days: Sequence[str], e
             return message(first + at)
 
         path = write_dump(folder / f"{day}.json", each, make)
-        key = f"inbox/messages/{day}/{table}-dump.json"
+        key = f"inbox/messages/{day}/{table}-{number}-dump.json"
         client.upload_file(str(path), variables["INGEST_BUCKET"], key)
         total += path.stat().st_size
         path.unlink()

@@ -135,6 +135,7 @@ class Cluster:
 
     def plan(self, days: Sequence[str]) -> None:
         """Have the plans of some days made, and wait for them."""
+        asked = set()
         for day in days:
             selector = {
                 "repositoryName": "__repository__",
@@ -145,10 +146,10 @@ class Cluster:
             params = {"selector": selector, "mode": "default", "executionMetadata": metadata}
             answer = self.ask(PLAN, params=params)["launchRun"]
             assert answer["__typename"] == "LaunchRunSuccess", answer
+            asked.add(answer["run"]["runId"])
 
         def planned() -> bool:
-            runs = [run for run in self.runs() if run.job == f"{GRID}_plan"]
-            return len(runs) == len(days) and all(run.ended for run in runs)
+            return asked <= {run.id for run in self.runs() if run.ended}
 
         wait_until("the plans are made", planned, timeout=3 * PATIENCE)
 

@@ -61,6 +61,15 @@ def test_without_a_fault_all_is_taken_and_the_checksum_is_right() -> None:
     )
 
 
+def test_items_of_a_table_in_memory_are_read_by_their_keys() -> None:
+    with serving(over_memory()) as server:
+        put_items(server.url, KEYS)
+        wanted = {TABLE: {"Keys": [{"id": {"S": key}} for key in ("a", "x", "c")]}}
+        heard = boto("dynamodb", server.url).batch_get_item(RequestItems=wanted)
+    assert ["a", "c"] == [item["id"]["S"] for item in heard["Responses"][TABLE]]
+    assert {} == heard["UnprocessedKeys"]
+
+
 def test_unprocessed_items_come_back_and_are_not_kept() -> None:
     heard, kept = put_with(faults.unprocessed(0, 2, 9))
     left = [one["PutRequest"]["Item"]["id"]["S"] for one in heard.json["UnprocessedItems"][TABLE]]
