@@ -48,18 +48,22 @@ def days_of(turn: int, count: int) -> list[str]:
 
 
 def put_dumps(variables: Mapping[str, str], folder: Path, days: Sequence[str], each: int, table: str) -> int:
-    """A dump of about ``each`` bytes in the bucket for every date, and a table; the bytes of all."""
+    """A dump of about ``each`` bytes in the bucket for every date, and a table; the bytes of all.
+
+    The files stay in the folder for the next call of the same size.
+    """
     client, total = s3_of(variables), 0
     for number, day in enumerate(days):
 
         def make(at: int, first: int = number * APART) -> Record:
             return message(first + at)
 
-        path = write_dump(folder / f"{day}.json", each, make)
+        path = folder / f"dump-{number}-{each}.json"
+        if not path.exists():
+            write_dump(path, each, make)
         key = f"inbox/messages/{day}/{table}-{number}-dump.json"
         client.upload_file(str(path), variables["INGEST_BUCKET"], key)
         total += path.stat().st_size
-        path.unlink()
     client.close()
     return total
 
@@ -131,7 +135,7 @@ class Bench:
                 first = time.time()
             return found.status_of(backfill) not in ("REQUESTED", "IN_PROGRESS")
 
-        wait_until("the backfill ends", over, timeout=LONGEST, pause=1.0)
+        wait_until("the backfill ends", over, timeout=LONGEST, pause=2.0)
         ended, cores = time.time(), len(ALL_CORES)
         runs = accounts(found, found.runs_of(backfill))
         last, start = max(run["ended"] for run in runs), min(run["queued"] for run in runs)
@@ -230,7 +234,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024, help="MiB of all dumps together")
     parser.add_argument("--partitions", type=int, default=64, help="date x slot; a date has 16 slots")
     parser.add_argument("--delay", type=float, default=0.1, help="seconds that a write takes")
-    parser.add_argument("--in-flight", type=int, default=8, help="requests of a run in flight")
+    parser.add_argument("--in-flight", type=int, default=32, help="requests of a run in flight")
     parser.add_argument("--at-once", type=int, default=1, help="runs at once on a host")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="worker hosts of each turn")
     parser.add_argument("--rounds", type=int, default=1)

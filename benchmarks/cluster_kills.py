@@ -261,6 +261,8 @@ def inside(wanted: argparse.Namespace) -> bool:
         home.chmod(0o755)
         turned = {"INGEST_IN_FLIGHT": str(wanted.in_flight), "INGEST_WORKERS": "1"}
         turned["INGEST_LEASE_SECONDS"] = str(wanted.lease)
+        # Places for all chunks of two runs: one that comes from a lost host finds some where another works.
+        turned["INGEST_FILES_AT_ONCE"] = "16"
         days = days_of(0, max(1, wanted.partitions // SPEC.slots))
         with (
             services(made, home) as stack,

@@ -212,7 +212,7 @@ def cluster(
     """
     (home / "logs").mkdir(exist_ok=True)
     most_runs = most_runs or at_once * len(hosts.workers)
-    given = {**variables(hosts, stack, target), "INGEST_FILES_AT_ONCE": str(most_runs), **(turned or {})}
+    given = {**variables(hosts, stack, target), **(turned or {})}
     # Without compiled modules each start would compile them, wherever the caller's environment forbids them.
     given |= {"PYTHONDONTWRITEBYTECODE": "", **places(home / "control", most_runs)}
     settings = load_settings(home / "control", given)
