@@ -261,14 +261,14 @@ def inside(wanted: argparse.Namespace) -> bool:
         home.chmod(0o755)
         turned = {"INGEST_IN_FLIGHT": str(wanted.in_flight), "INGEST_WORKERS": "1"}
         turned["INGEST_LEASE_SECONDS"] = str(wanted.lease)
-        # Places for all chunks of two runs: one that comes from a lost host finds some where another works.
-        turned["INGEST_FILES_AT_ONCE"] = "16"
+        # Places for the chunks of all runs: one that comes from a lost host finds some where others work.
+        turned["INGEST_FILES_AT_ONCE"] = "32"
         days = days_of(0, max(1, wanted.partitions // SPEC.slots))
         with (
             services(made, home) as stack,
             keeping(made.address, wanted.delay, len(days)) as target,
-            # Room for the runs of a host that is gone.
-            cluster(made, stack, home, target.url, turned, at_once=2, most_runs=2) as found,
+            # Each host has room for all runs, and none waits: what is lost is seen alone.
+            cluster(made, stack, home, target.url, turned, len(days), len(days)) as found,
         ):
             expected = put_dumps(found.environ, home, days, wanted.size * MB // len(days))
             for host in made.workers:
@@ -288,10 +288,10 @@ def inside(wanted: argparse.Namespace) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=100, help="MiB of all dumps together")
+    parser.add_argument("--size", type=int, default=128, help="MiB of all dumps together")
     parser.add_argument("--partitions", type=int, default=64, help="date x slot; a date has 16 slots")
     parser.add_argument("--delay", type=float, default=0.5, help="seconds that a write takes")
-    parser.add_argument("--in-flight", type=int, default=3, help="requests of a run in flight")
+    parser.add_argument("--in-flight", type=int, default=2, help="requests of a run in flight")
     parser.add_argument("--blows", type=int, default=10, help="workers killed and links cut")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same choices")
     parser.add_argument("--lease", type=int, default=60, help="INGEST_LEASE_SECONDS")

@@ -16,7 +16,7 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from kombu import Exchange, Queue
 
-from ingest_project.orchestration.pool import LARGE, QUEUES
+from ingest_project.orchestration.pool import LARGE, PRIORITY_TAG, QUEUES
 
 CELERY: Mapping[str, Any] = {
     # A worker takes a run when it has a process for it: none waits behind a long one while a host is idle.
@@ -43,6 +43,9 @@ MOST_MISSED = 1000
 
 LOST_TAG = "ingest/lost_workers"
 """How many workers a run and the attempts before it have lost."""
+
+NEXT = "100"
+"""A priority above all that the sensors give."""
 
 MOST_LOST = 20
 """Lost workers that do not count among a run's retries; more than that may be the run's own doing."""
@@ -125,11 +128,15 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
         return set(run_ids).difference(waiting, *answers.values())
 
     def excuse(self, run: DagsterRun) -> None:
-        """The loss of a worker does not count among the run's retries: these are for what it does itself."""
+        """The loss of a worker does not count among the run's retries: these are for what it does itself.
+
+        What repeats it inherits the tags, and is the next to leave Dagster's queue: it holds chunks already.
+        """
         lost = int(run.tags.get(LOST_TAG, "0")) + 1
         if lost <= MOST_LOST:
             most = self._instance.run_retries_max_retries + lost
-            self._instance.add_run_tags(run.run_id, {LOST_TAG: str(lost), MAX_RETRIES_TAG: str(most)})
+            tags = {LOST_TAG: str(lost), MAX_RETRIES_TAG: str(most), PRIORITY_TAG: NEXT}
+            self._instance.add_run_tags(run.run_id, tags)
 
     def get_run_worker_debug_info(
         self, run: DagsterRun, include_container_logs: bool | None = True

@@ -65,7 +65,7 @@ def test_a_task_that_ended_with_its_run_open_is_dead_at_once(
 
 
 @pytest.mark.parametrize(("lost", "most"), [({}, "1"), ({LOST_TAG: "4"}, "5"), ({LOST_TAG: "20"}, None)])
-def test_a_lost_worker_does_not_count_among_a_runs_retries_for_twenty_times(
+def test_a_lost_worker_does_not_count_among_a_runs_retries_for_twenty_times_and_puts_it_first(
     launcher: WatchedCeleryRunLauncher, lost: dict[str, str], most: str | None
 ) -> None:
     # An ephemeral instance repeats nothing by itself.
@@ -74,7 +74,9 @@ def test_a_lost_worker_does_not_count_among_a_runs_retries_for_twenty_times(
         launcher.check_run_worker_health(run)
     found = launcher._instance.get_run_by_id(run.run_id)
     assert found is not None
-    assert most == found.tags.get("dagster/max_retries")
+    assert (most, most and "100") == tuple(
+        found.tags.get(f"dagster/{name}") for name in ("max_retries", "priority")
+    )
 
 
 def test_a_run_in_a_queue_is_somewhere(launcher: WatchedCeleryRunLauncher) -> None:
