@@ -32,7 +32,7 @@ from benchmarks.jobs import s3_of
 from benchmarks.samples import Record, message, write_dump
 from ingest_project.entities.messages.spec import SPEC
 from ingest_project.io_managers.cells import cell
-from ingest_project.testing.hosts import Hosts, hosts, lacking
+from ingest_project.testing.hosts import Hosts, heed_sigterm, hosts, lacking
 from ingest_project_tests.e2e.running import wait_until
 
 MB = 1 << 20
@@ -195,6 +195,7 @@ OVERHEAD = {
 
 def inside(wanted: argparse.Namespace) -> None:
     """On the control host."""
+    heed_sigterm()
     made = Hosts.parse(wanted.hosts)
     # Others may enter: PostgreSQL runs as somebody else.
     with tempfile.TemporaryDirectory(prefix="ingest-cluster-") as name:

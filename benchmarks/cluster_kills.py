@@ -31,7 +31,7 @@ from benchmarks.samples import Record, message, typed, write_dump
 from ingest_project.entities.messages.spec import SPEC
 from ingest_project.io_managers.cells import cell
 from ingest_project.testing.fault_server import FaultServer
-from ingest_project.testing.hosts import Hosts, hosts, lacking
+from ingest_project.testing.hosts import Hosts, heed_sigterm, hosts, lacking
 from ingest_project_tests import readback
 from ingest_project_tests.e2e.running import Run
 
@@ -254,6 +254,7 @@ def judged(trial: Trial, expected: Mapping[str, Any], target: FaultServer) -> It
 
 def inside(wanted: argparse.Namespace) -> bool:
     """On the control host; whether all is as it must be."""
+    heed_sigterm()
     made = Hosts.parse(wanted.hosts)
     with tempfile.TemporaryDirectory(prefix="ingest-cluster-") as name:
         home = Path(name)

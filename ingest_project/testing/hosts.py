@@ -21,7 +21,7 @@ import psutil
 
 _PREFIX = "hosts"
 _NET = "10.77.0"
-_PARTING_SECONDS = 30.0
+_PARTING_SECONDS = 60.0
 
 
 class HostsMissing(Exception):
@@ -134,6 +134,11 @@ def hosts(workers: int = 2) -> Iterator[Hosts]:
     finally:
         signal.signal(signal.SIGTERM, before)
         _remove([*made.workers, made.control])
+
+
+def heed_sigterm() -> None:
+    """Let SIGTERM end this process as an exception, so that what it began is ended, too."""
+    signal.signal(signal.SIGTERM, _leave)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
