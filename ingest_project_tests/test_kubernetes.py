@@ -75,7 +75,7 @@ CHART = only(
                 only(
                     name=TEXT,
                     port=NUMBER,
-                    codeServerArgs=some(TEXT),
+                    dagsterApiGrpcArgs=some(TEXT),
                     includeConfigInLaunchedRuns=SWITCH,
                     **POD,
                 )
