@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 KEYS_PER_DELETE = 1000
+READS = 4
+"""Answers in a row that may break off."""
+
 _THROTTLES = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "503"})
 _PASSING = frozenset(
     {"RequestTimeout", "RequestTimeTooSkewed", "OperationAborted", "ConditionalRequestConflict"}
@@ -64,13 +67,11 @@ class BucketObjects:
     def get(self, key: str) -> bytes | None:
         with translated(f"{self.name}/{key}"):
             try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=self._root + key)
+                return self._read(key, {})[0]
             except ClientError as error:
                 if _code(error) in ("NoSuchKey", "404"):
                     return None
                 raise
-            with answer["Body"] as body:
-                return body.read()
 
     def piece(self, key: str, start: int, end: int, version: str) -> tuple[bytes, str]:
         asked: Any = {"Range": f"bytes={start}-{end - 1}"}
@@ -78,15 +79,27 @@ class BucketObjects:
             asked["IfMatch"] = version
         with translated(f"{self.name}/{key}"):
             try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=self._root + key, **asked)
+                return self._read(key, asked)
             except ClientError as error:
                 if _code(error) in ("InvalidRange", "416"):
                     return b"", version
                 if _code(error) in ("PreconditionFailed", "412"):
                     raise TransientFailure(f"{self.name}/{key}: written anew while it was read") from error
                 raise
-            with answer["Body"] as body:
-                return body.read(), answer["ETag"]
+
+    def _read(self, key: str, asked: Any) -> tuple[bytes, str]:
+        """One whole answer and its ETag; one that breaks off is asked for again."""
+        broken = 0
+        while True:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._root + key, **asked)
+            try:
+                # As a context manager of its own a body hands out the stream below, with errors of that one.
+                with closing(answer["Body"]) as body:
+                    return body.read(), answer["ETag"]
+            except BotoCoreError:
+                broken += 1
+                if broken >= READS:
+                    raise
 
     def children(self, prefix: str) -> Iterator[str]:
         where = self._root + prefix
