@@ -60,7 +60,7 @@ def migration_of(api: DynamoDBApi, ledger: SqlLedger) -> Migration:
         HashingEncoder(),
         owner=new_owner(),
         settings=MigrationSettings(segments=8),
-        handling=Handling(in_flight=16, page=1_000, load=LoadSettings(lease=60.0)),
+        handling=Handling(in_flight=16, page=1_000, load=LoadSettings(lease=900.0)),
         clock=lambda: PLAN_MOMENT,
     )
 
