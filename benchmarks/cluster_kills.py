@@ -161,7 +161,9 @@ class Trial:
         there = sorted({host for host in busy.values() if host and host not in self.away})
         if not there:
             return
+        # With all hosts cut off nothing could go on: of the last one only the worker dies.
         host, kind = self.random.choice(there), self.random.choice(("kill", "cut"))
+        kind = "kill" if self.away else kind
         away = self.random.uniform(2, 8)
         if kind == "cut":
             lease = found.settings.limits.lease_seconds

@@ -3,6 +3,7 @@ lost worker. Nothing is scheduled or retried here: Dagster's queue and its run m
 """
 
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,6 +40,9 @@ MISSES = 2
 """Looks in a row at which nobody has a run, before it is given up: one may fall into a network's pause."""
 
 ANSWER_SECONDS = 3.0
+SILENCE_SECONDS = 8.0
+"""For so long a worker that did not answer counts as silent: less than from one look at a run to the next."""
+
 MOST_MISSED = 1000
 
 LOST_TAG = "ingest/lost_workers"
@@ -74,6 +78,7 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
         # A launch is addressed to "<queue>.<kind of task>".
         self.celery.conf.task_queues = [Queue(name, runs, routing_key=f"{name}.#") for name in QUEUES]
         self._missed: OrderedDict[str, int] = OrderedDict()
+        self._silent: dict[str, float] = {}
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -100,12 +105,7 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
             return self._lost(run.run_id, f"its task ended ({task.state}) and the run did not")
         info = task.info if isinstance(task.info, Mapping) else {}
         worker = info.get("hostname")
-        # Without a word of it (the broker has lost its memory) everybody is asked.
-        inspect = self.celery.control.inspect(
-            destination=[worker] if worker else None, timeout=self.answer_seconds
-        )
-        answers = inspect.query_task(run.run_id) or {}
-        if any(run.run_id in tasks for tasks in answers.values()):
+        if self._has(worker, run.run_id):
             self._missed.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=worker)
         missed = self._missed.pop(run.run_id, 0) + 1
@@ -137,6 +137,24 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
             most = self._instance.run_retries_max_retries + lost
             tags = {LOST_TAG: str(lost), MAX_RETRIES_TAG: str(most), PRIORITY_TAG: NEXT}
             self._instance.add_run_tags(run.run_id, tags)
+
+    def _has(self, worker: str | None, run_id: str) -> bool:
+        """Whether the worker says that it has the run; one that was silent is not asked again at once.
+
+        A lost host may have had many runs, and each question to it costs ``answer_seconds``.
+        """
+        now = time.monotonic()
+        self._silent = {name: until for name, until in self._silent.items() if until > now}
+        if worker in self._silent:
+            return False
+        # Without a word of it (the broker has lost its memory) everybody is asked.
+        inspect = self.celery.control.inspect(
+            destination=[worker] if worker else None, timeout=self.answer_seconds
+        )
+        answers = inspect.query_task(run_id) or {}
+        if worker and not answers:
+            self._silent[worker] = now + SILENCE_SECONDS
+        return any(run_id in tasks for tasks in answers.values())
 
     def get_run_worker_debug_info(
         self, run: DagsterRun, include_container_logs: bool | None = True

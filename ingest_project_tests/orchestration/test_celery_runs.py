@@ -54,6 +54,19 @@ def test_a_run_of_which_the_broker_knows_nothing_any_more_is_lost_at_the_second_
     assert [WorkerStatus.RUNNING, WorkerStatus.FAILED] == looks
 
 
+def test_a_worker_that_was_silent_is_not_asked_for_each_of_its_runs(
+    launcher: WatchedCeleryRunLauncher,
+) -> None:
+    runs = [launcher._instance.add_run(started()) for _ in range(3)]
+    for run in runs:
+        launcher.celery.backend.store_result(run.run_id, {"hostname": "1@gone", "pid": 1}, "STARTED")
+    launcher.check_run_worker_health(runs[0])
+    # Whoever waited for an answer now would wait for longer than the test may last.
+    launcher.answer_seconds = 3600.0
+    looks = [launcher.check_run_worker_health(run).msg for run in runs[1:]]
+    assert ["no answer yet"] * 2 == looks
+
+
 @pytest.mark.parametrize("state", ["SUCCESS", "FAILURE"])
 def test_a_task_that_ended_with_its_run_open_is_dead_at_once(
     launcher: WatchedCeleryRunLauncher, state: str
