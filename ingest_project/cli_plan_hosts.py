@@ -137,7 +137,7 @@ def answer_fleet(cargo: Cargo, wanted: Wanted, question: Question, *, as_json: b
         raise click.UsageError(f"--run-bytes: {count:,.0f} runs; give each more, {MOST_SIMULATED:,} at most")
     prices = question.prices
     if wanted.host_price is not None:
-        own = Price(dollars=wanted.host_price, unit="hour of a host", as_of="", source="--host-price")
+        own = Price(dollars=wanted.host_price, unit="host and hour", as_of="", source="--host-price")
         prices = replace(prices, host_hour=own)
     learned, source = question.learned, ""
     if question.rate is not None:
@@ -152,7 +152,7 @@ def answer_fleet(cargo: Cargo, wanted: Wanted, question: Question, *, as_json: b
         words = {"fleet": _document(plan), "cargo": asdict(cargo), "means": asdict(means)}
         click.echo(json.dumps({**words, "prices": asdict(prices), "quotas": asdict(QUOTAS)}, indent=2))
     else:
-        _show(cargo, means, plan, prices.host_hour.dollars)
+        _show(cargo, means, plan, prices)
 
 
 def _means(wanted: Wanted, question: Question) -> Means:
@@ -192,7 +192,8 @@ def _document(plan: FleetPlan) -> dict[str, Any]:
     return {**asdict(plan), "offers": offers}
 
 
-def _show(cargo: Cargo, means: Means, plan: FleetPlan, host_hour: float | None) -> None:
+def _show(cargo: Cargo, means: Means, plan: FleetPlan, prices: Prices) -> None:
+    from ingest_project.cli_plan_lanes import price_line
     from ingest_project.cli_show import table
 
     click.echo(
@@ -208,8 +209,13 @@ def _show(cargo: Cargo, means: Means, plan: FleetPlan, host_hour: float | None) 
         parts = ", ".join(f"{what} {_money(dollars)}" for what, dollars in offer.costs)
         hosts = offer.forecast.fleet.hosts
         click.echo(f"{hosts} host{'s' if hosts > 1 else ''}, dollars: {parts}{_losses(offer)}")
-    price = "unknown" if host_hour is None else f"{host_hour:g} dollars"
-    click.echo(f"An hour of a host: {price}. Assumed, in a simulation of each fleet:")
+    click.echo(
+        f"List prices of {prices.region}, in dollars; keeping the table and its backups is not counted:"
+    )
+    writes = "wcu_hour" if means.provisioned else "write_million"
+    for name in ("host_hour", writes, "s3_put_thousand", "s3_get_thousand"):
+        click.echo(price_line(name, getattr(prices, name)))
+    click.echo("Assumed in the simulation of each fleet:")
     for name, figure in plan.assumed:
         click.echo(f"  {name}: {_figure(figure)}")
 

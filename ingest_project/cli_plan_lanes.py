@@ -55,7 +55,7 @@ def show_lanes(
     rows = [[lane.name, lane.takes, _dollars(lane), _time(lane)] for lane in lanes]
     show_table("", columns, rows)
     for lane in lanes:
-        parts = ", ".join(f"{what} {money(dollars)}" for what, dollars in lane.costs)
+        parts = ", ".join(f"{what} {_money(dollars)}" for what, dollars in lane.costs)
         click.echo(f"{lane.name}: {parts}; {'; '.join(lane.notes)}")
         if lane.hindered:
             click.echo(f"{lane.name} cannot be taken: {lane.hindered}")
@@ -65,7 +65,7 @@ def show_lanes(
     )
     click.echo(f"Quotas: AWS defaults as of {quotas_of}. Prices: list prices of {prices.region}, in dollars:")
     for name, price in _listed(prices):
-        click.echo(f"  {name}: {money(price.dollars)} for a {price.unit}{dated(price)}")
+        click.echo(price_line(name, price))
     if prices.region != region:
         click.echo(f"The tables are in {region}, where prices differ: give your own with --prices.")
     for note in found.notes:
@@ -79,7 +79,12 @@ def _listed(prices: Prices) -> list[tuple[str, Price]]:
     return [(name, value) for name, value in named if isinstance(value, Price)]
 
 
-def dated(price: Price) -> str:
+def price_line(name: str, price: Price) -> str:
+    """``import_gb: 0.15 for a GB of uncompressed lines (AWS price list, 2025-06)``"""
+    return f"  {name}: {_money(price.dollars)} for a {price.unit}{_dated(price)}"
+
+
+def _dated(price: Price) -> str:
     return f" ({price.source}, {price.as_of})" if price.as_of else f" ({price.source})"
 
 
@@ -91,7 +96,7 @@ def _dollars(lane: Lane) -> str:
     return f"{sum(dollars or 0.0 for _, dollars in lane.costs):,.4f} + unknown"
 
 
-def money(dollars: float | None) -> str:
+def _money(dollars: float | None) -> str:
     return "unknown" if dollars is None else f"{dollars:,.5f}".rstrip("0").rstrip(".")
 
 

@@ -54,7 +54,7 @@ class Failures:
         lease_seconds: A repeated run writes nothing before so long after the loss; 0 where it has the lost
             one's owner, and so its leases.
         away_seconds: A lost host comes back after so long.
-        retries: Of one run, at most.
+        retries: Of one run, at most; as many as orchestration.celery_runs grants for lost workers.
     """
 
     runs_an_hour: float = 0.0
@@ -62,7 +62,7 @@ class Failures:
     notice_seconds: tuple[float, float] = (10.0, 20.0)
     lease_seconds: float = 0.0
     away_seconds: float = 300.0
-    retries: int = 2
+    retries: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a run on a cluster's worker costs, measured: taken for loads that nobody has measured yet.
+"""What a run on a cluster's worker costs: taken for loads that nobody has measured yet.
 
 Data with its date, as in resources.prices. Nothing is computed here but a pace for rows of some size.
 """
@@ -18,10 +18,6 @@ class Figure:
     unit: str
     source: str
     as_of: str
-
-
-def _run(value: float, unit: str) -> Figure:
-    return Figure(value=value, unit=unit, source="benchmarks/cluster_capacity.py", as_of="2026-11-23")
 
 
 def _row(value: float, unit: str) -> Figure:
@@ -70,12 +66,12 @@ class RunCosts:
 
 
 COSTS = RunCosts(
-    start_seconds=_run(2.5, "s from a worker's taking a run to its first chunk"),
-    start_cores=_run(0.6, "cores busy meanwhile"),
-    end_seconds=_run(0.5, "s from a run's last chunk to its end"),
-    chunk_seconds=_run(0.3, "s of a chunk beside its rows"),
-    submit_seconds=_run(0.2, "s between two runs on their way into the queue"),
-    launch_seconds=_run(0.2, "s of the daemon for a launch"),
+    start_seconds=_taken(2.5, "s from a worker's taking a run to its first chunk"),
+    start_cores=_taken(0.8, "cores busy meanwhile"),
+    end_seconds=_taken(0.5, "s from a run's last chunk to its end"),
+    chunk_seconds=_taken(0.3, "s of a chunk beside its rows"),
+    submit_seconds=_taken(0.2, "s between two runs on their way into the queue"),
+    launch_seconds=_taken(0.2, "s of the daemon for a launch"),
     dequeue_seconds=Figure(
         value=1.0,
         unit="s between looks into the queue",
@@ -87,5 +83,5 @@ COSTS = RunCosts(
     write_row=_row(4e-6, "s of a core to write a row"),
     write_byte=_row(3.5e-9, "s of a core for each byte of it"),
     request_seconds=_taken(0.010, "s from a write to the table to its answer"),
-    spread=_run(0.1, "spread of a run's time, of its logarithm"),
+    spread=_taken(0.1, "spread of a run's time, of its logarithm"),
 )

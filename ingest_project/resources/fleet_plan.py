@@ -145,6 +145,7 @@ class _Question:
         source: str,
     ) -> None:
         self._means, self._learned, self._costs, self._source = means, learned, costs, source
+        self._quotas = quotas
         self._seen: dict[int, Forecast] = {}
         size = means.run_bytes or max(RUN_BYTES, cargo.bytes / MOST_RUNS)
         self.runs = max(1, ceil(cargo.bytes / size))
@@ -210,6 +211,7 @@ class _Question:
             if name == "request_seconds" and self._means.request_seconds is not None:
                 figure = replace(figure, value=self._means.request_seconds, source="as told", as_of="")
             yield name, figure
+        yield from _table(self._means, self._quotas)
         hours = self._means.failures.hosts_an_hour
         if hours:
             yield "host_losses", Figure(value=hours * MONTH_HOURS, unit=LOSSES, source=TAKEN, as_of="")
@@ -234,6 +236,27 @@ def _pace(cargo: Cargo, means: Means, learned: RunRate | None, costs: RunCosts) 
         row_seconds=learned.reading * each,
         write_cpu=min(written, pace.write_cpu),
         request_seconds=written * pace.rows_a_request * pace.in_flight,
+    )
+
+
+def _table(means: Means, quotas: Quotas) -> Iterable[tuple[str, Figure]]:
+    """What the table takes, as in _quota."""
+    unit = "write units a second"
+    if means.units is not None:
+        yield (
+            "table_units",
+            Figure(value=means.units, unit=f"{unit} of the table", source="as told", as_of=""),
+        )
+        return
+    told = means.start_units is not None
+    source, as_of = ("as told", "") if told else (quotas.source, quotas.as_of)
+    units = float(means.start_units or quotas.on_demand_start)
+    double = f"{unit} at first, twice as many after each {quotas.on_demand_double_seconds // 60} minutes"
+    yield "table_start_units", Figure(value=units, unit=double, source=source, as_of=as_of)
+    most = float(quotas.table_write_units)
+    yield (
+        "table_most_units",
+        Figure(value=most, unit=f"{unit} at most", source=quotas.source, as_of=quotas.as_of),
     )
 
 

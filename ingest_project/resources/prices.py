@@ -69,7 +69,7 @@ PRICES = Prices(
     s3_get_thousand=_known(0.0004, "thousand GET requests"),
     s3_gb_month=_known(0.023, "GB stored for a month"),
     table_gb_month=_known(0.25, "GB stored in a table for a month"),
-    host_hour=_known(0.145, "hour of a host of 4 cores (c7g.xlarge, on demand)"),
+    host_hour=_known(0.145, "host of 4 cores (c7g.xlarge, on demand) and hour"),
 )
 
 

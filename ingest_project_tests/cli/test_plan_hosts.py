@@ -29,7 +29,8 @@ def test_a_billion_rows_in_a_day_are_answered_with_hosts_and_dollars(bare_ingest
     assert "writes 625.00" in done.out
     assert "run_rate: 3,000 rows/s of one run, starts left out (--items-per-second)" in done.out
     assert "start_seconds: " in done.out
-    assert "An hour of a host: 0.145 dollars" in done.out
+    assert "host_hour: 0.145 for a host of 4 cores (c7g.xlarge, on demand) and hour" in done.out
+    assert "table_most_units: 40,000 write units a second at most" in done.out
 
 
 def test_json_has_the_fleets_their_costs_and_all_that_was_taken(bare_ingest: Ingest) -> None:
