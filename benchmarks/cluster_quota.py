@@ -143,8 +143,9 @@ async def measure(place: Place, ledger: str, quota: float, seconds: float, how: 
 
 async def begun(command: Sequence[str], given: Mapping[str, str]) -> asyncio.subprocess.Process:
     """A host's process that is ready to load."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **given}, **pipes)
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **given}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert process.stdout is not None
     if b"ready" not in await process.stdout.readline():
         raise RuntimeError(f"a host did not begin: {command}")

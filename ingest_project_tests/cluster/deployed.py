@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -20,14 +21,29 @@ from ingest_project.local import ui
 from ingest_project.local.postgresql import database
 from ingest_project.local.processes import ProcessMark, start, stop
 from ingest_project.resources.deployments import child_environment, load_settings, project_folder
-from ingest_project.testing.running import RunningServer
-from ingest_project_tests.e2e.running import PATIENCE, Deployment, Run
+from ingest_project_tests.e2e.running import PATIENCE, STOP_SENSOR, Deployment, Run
 from ingest_project_tests.faults.world import DAY, World
 
+LAUNCH = """
+mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } } }
+"""
+LOST_STARTS = "lost_starts"
+SENSORS = """
+{ sensorsOrError(repositorySelector: {repositoryName: "__repository__",
+  repositoryLocationName: "ingest_project"}) { ... on Sensors { results { name sensorState { id } } } } }
+"""
 EVENTS = """
 query($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
   ... on MessageEvent { message } } } } }
 """
+
+
+class Served(Protocol):
+    """A server that runs somewhere."""
+
+    @property
+    def url(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +60,25 @@ class Cluster:
 
     def run(self, run_id: str) -> Run:
         return next(run for run in self.deployment.runs() if run.id == run_id)
+
+    def launch(self, job: str, tags: Mapping[str, str], stages: Sequence[str] = ()) -> str:
+        """Ask for one run, as the sensors and the pages do; its id."""
+        selector: dict[str, object] = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": ui.LOCATION,
+            "jobName": job,
+        }
+        if stages:
+            selector["assetSelection"] = [{"path": ["messages", stage]} for stage in stages]
+        given = [{"key": key, "value": value} for key, value in tags.items()]
+        params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": given}}
+        return str(self.deployment.ask(LAUNCH, params=params)["launchRun"]["run"]["runId"])
+
+    def stop_sensors(self) -> None:
+        """As with their switches, but for the one that looks after runs: we ask for what is loaded."""
+        for sensor in self.deployment.ask(SENSORS)["sensorsOrError"]["results"]:
+            if sensor["name"] != LOST_STARTS:
+                self.deployment.ask(STOP_SENSOR, id=sensor["sensorState"]["id"])
 
     def said(self, run: Run) -> str:
         """All that the run's log says."""
@@ -63,9 +98,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster(
-    world: World, postgresql: RunningServer, redis: RunningServer, names: tuple[str, ...]
-) -> Iterator[Cluster]:
+def cluster(world: World, postgresql: Served, redis: Served, names: tuple[str, ...]) -> Iterator[Cluster]:
     """Dagster and a worker for each name, one run at once each, until the block ends."""
     instance = world.home / "dagster"
     instance.mkdir(exist_ok=True)
@@ -92,7 +125,9 @@ def cluster(
             )
             stack.callback(stop, workers[name], grace=5.0)
         stack.callback(ui.down, world.home)
-        dagster = ui.up(world.home, project_folder(), environ, usual_port=False, tied=True, timeout=PATIENCE)
+        dagster = ui.up(
+            world.home, project_folder(), environ, usual_port=False, tied=True, timeout=3 * PATIENCE
+        )
         books = SqlLedger(settings.ledger_url)
         stack.callback(books.close)
         found = Deployment(settings=settings, ui=dagster, ledger=books, day=DAY)
