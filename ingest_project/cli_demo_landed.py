@@ -77,8 +77,8 @@ def landed(settings: Settings, ledger: SqlDocumentLedger, gazettes: Gazettes) ->
     for one in ledger.parked_counts(COLLECTION.name):
         parked[one.stage, one.cause] += one.documents
     months = {f"{one.date:%Y-%m}" for one in gazettes}
-    buckets = [bucket for month in months for bucket in COLLECTION.buckets(month)]
-    texts = sum(ledger.stage_counts(bucket).get(TEXTS, {}).get("done", 0) for bucket in buckets)
+    counts = [ledger.stage_counts(COLLECTION.name, month) for month in months]
+    texts = sum(one.get(TEXTS, {}).get("done", 0) for one in counts)
     return Landed(
         states=standing(ledger.states(COLLECTION.name)),
         parked=parked,

@@ -261,8 +261,8 @@ def _buckets(desk: Desk, months: Sequence[str]) -> list[Bucket]:
 
 def _stage_counts(desk: Desk, months: Sequence[str]) -> dict[str, dict[str, int]]:
     sums: dict[str, dict[str, int]] = {}
-    for bucket in _buckets(desk, months):
-        for stage, counts in desk.books.stage_counts(bucket).items():
+    for month in months:
+        for stage, counts in desk.books.stage_counts(desk.spec.name, month).items():
             row = sums.setdefault(stage, dict.fromkeys(counts, 0))
             for name, count in counts.items():
                 row[name] += count

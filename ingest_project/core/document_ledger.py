@@ -178,8 +178,8 @@ class DocumentAccounts(Protocol):
         """Documents by bucket and state, in order."""
         ...
 
-    def stage_counts(self, bucket: Bucket) -> Mapping[str, Mapping[str, int]]:
-        """Stage -> ``done``, ``parked``, ``delayed``, ``held`` -> documents of the bucket."""
+    def stage_counts(self, collection: str, month: str) -> Mapping[str, Mapping[str, int]]:
+        """Stage -> ``done``, ``parked``, ``delayed``, ``held`` -> documents of the month."""
         ...
 
     def parked_counts(self, collection: str) -> Sequence[ParkedCount]:
@@ -198,9 +198,8 @@ class DocumentAccounts(Protocol):
         """In order of (stage, id), behind ``after``; of these causes alone where there are any."""
         ...
 
-    def facts(self, collection: str, stage: str) -> Sequence[tuple[Mapping[str, str], int]]:
-        """Facts of the stage's marks, and how many documents have just these. Reads all its marks: for stages
-        whose facts are few different ones."""
+    def counted(self, collection: str, stage: str) -> int:
+        """Sum of the fact documents.COUNTED over all marks of the stage."""
         ...
 
     def delayed(self, collection: str, *, limit: int = 100) -> Sequence[tuple[str, str, str]]:

@@ -22,6 +22,10 @@ PENDING, DOWNLOADING, EXTRACTING, UPLOADING, INDEXING, COMPLETED, FAILED = STATE
 """Where a document stands as a whole; what each of its stages did is told by its marks."""
 
 
+COUNTED = "documents"
+"""A fact that the ledger adds up: how many documents of an index stand for this one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """The unit of a partition: the documents of one month whose territories fall into one of N numbers.

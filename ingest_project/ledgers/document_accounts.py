@@ -5,17 +5,22 @@ Only reads; each answer comes out of an index and is bounded by the number of bu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_
 
 from ingest_project.core.document_ledger import BucketCount, ParkedCount, ParkedDocument, Standing
-from ingest_project.core.documents import Bucket
 from ingest_project.ledgers.database import Database
 from ingest_project.ledgers.document_rows import bucket_of, parked_document, standing_of
-from ingest_project.ledgers.document_schema import IS_DELAYED, IS_PARKED, documents, stages
-from ingest_project.ledgers.document_statements import in_bucket, stage_rows
+from ingest_project.ledgers.document_schema import (
+    IS_DELAYED,
+    IS_DONE,
+    IS_HELD,
+    IS_PARKED,
+    documents,
+    stages,
+)
+from ingest_project.ledgers.document_statements import stage_rows
 
 
 class SqlDocumentAccounts:
@@ -35,26 +40,20 @@ class SqlDocumentAccounts:
                 for row in connection.execute(query).mappings()
             ]
 
-    def stage_counts(self, bucket: Bucket) -> Mapping[str, Mapping[str, int]]:
+    def stage_counts(self, collection: str, month: str) -> Mapping[str, Mapping[str, int]]:
         """See core.document_ledger.DocumentAccounts."""
-        table, now = stages.c, self._clock()
-        asked = {
-            "done": table.fingerprint != "",
-            "parked": table.parked != "",
-            "delayed": table.reason != "",
-            "held": and_(table.owner != "", table.leased_until > now),
-        }
-        sums = [func.sum(case((what, 1), else_=0)).label(name) for name, what in asked.items()]
-        query = (
-            select(table.stage, *sums)
-            .select_from(documents.join(stages, _SAME))
-            .where(in_bucket(bucket))
-            .group_by(table.stage)
-            .order_by(table.stage)
-        )
+        table, live = stages.c, stages.c.leased_until > self._clock()
+        asked = {"parked": IS_PARKED, "delayed": IS_DELAYED, "held": and_(IS_HELD, live)}
+        found: dict[str, dict[str, int]] = {}
         with self._db.reading() as connection:
-            rows = connection.execute(query).mappings()
-            return {row["stage"]: {name: int(row[name]) for name in asked} for row in rows}
+            # Named, for in the index the stage stands before the month.
+            done = and_(table.stage.in_(_stages(connection, collection)), IS_DONE)
+            for name, what in {"done": done, **asked}.items():
+                mine = and_(table.collection == collection, table.month == month, what)
+                query = select(table.stage, func.count()).where(mine).group_by(table.stage)
+                for stage, count in connection.execute(query):
+                    found.setdefault(stage, dict.fromkeys(("done", *asked), 0))[name] = count
+        return dict(sorted(found.items()))
 
     def parked_counts(self, collection: str) -> Sequence[ParkedCount]:
         """See core.document_ledger.DocumentAccounts."""
@@ -96,13 +95,11 @@ class SqlDocumentAccounts:
         with self._db.reading() as connection:
             return [parked_document(row) for row in connection.execute(query).mappings()]
 
-    def facts(self, collection: str, stage: str) -> Sequence[tuple[Mapping[str, str], int]]:
+    def counted(self, collection: str, stage: str) -> int:
         """See core.document_ledger.DocumentAccounts."""
-        table, number = stages.c, func.count().label("documents")
-        mine = and_(table.collection == collection, table.stage == stage, table.fingerprint != "")
-        query = select(table.facts, number).where(mine).group_by(table.facts).order_by(table.facts)
+        mine = and_(stages.c.collection == collection, stages.c.stage == stage, IS_DONE)
         with self._db.reading() as connection:
-            return [(json.loads(facts), documents) for facts, documents in connection.execute(query)]
+            return int(connection.execute(select(func.sum(stages.c.counted)).where(mine)).scalar() or 0)
 
     def delayed(self, collection: str, *, limit: int = 100) -> Sequence[tuple[str, str, str]]:
         """See core.document_ledger.DocumentAccounts."""
@@ -122,6 +119,18 @@ class SqlDocumentAccounts:
             marks = stage_rows(connection, collection, [id], stage_names)
         first = next(iter(stage_names), "")
         return standing_of(row, marks.get(id, ()), first, self._clock())
+
+
+def _stages(connection: Connection, collection: str) -> list[str]:
+    """Stages with a mark: one look into the index each, however many marks there are."""
+    found: list[str] = []
+    while True:
+        later = stages.c.stage > (found[-1] if found else "")
+        mine = and_(stages.c.collection == collection, IS_DONE, later)
+        stage = connection.execute(select(func.min(stages.c.stage)).where(mine)).scalar()
+        if stage is None:
+            return found
+        found.append(stage)
 
 
 _SAME = and_(stages.c.collection == documents.c.collection, stages.c.id == documents.c.id)

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from ingest_project.core.document_ledger import ParkedDocument, Settlement, Standing
-from ingest_project.core.documents import PENDING, Bucket, Delayed, Document, Done, Mark, Parked
+from ingest_project.core.documents import COUNTED, PENDING, Bucket, Delayed, Document, Done, Mark, Parked
 from ingest_project.ledgers.database import clean
 
 FREE: dict[str, Any] = {"owner": "", "leased_until": 0.0}
-NO_MARK = {"fingerprint": "", "output": "", "facts": "{}"}
+NO_MARK = {"fingerprint": "", "output": "", "facts": "{}", "counted": -1}
 NOT_PARKED = {"parked": "", "cause": "", "kind": "", "group": "", "detail": ""}
 
 TEXT_LIMIT = 4096
@@ -86,7 +86,12 @@ def settled(ended: Settlement) -> dict[str, Any]:
     """What a settlement changes in the row of its stage. Outcomes of one kind change the same columns."""
     outcome = ended.outcome
     if isinstance(outcome, Done):
-        mark = {"fingerprint": ended.fingerprint, "output": outcome.output, "facts": packed(outcome.facts)}
+        mark = {
+            "fingerprint": ended.fingerprint,
+            "output": outcome.output,
+            "facts": packed(outcome.facts),
+            "counted": int(outcome.facts.get(COUNTED, 0)),
+        }
         return {**FREE, **NOT_PARKED, **mark, "reason": ""}
     if isinstance(outcome, Delayed):
         return {**FREE, **NOT_PARKED, "reason": clean(outcome.reason[:TEXT_LIMIT]) or "no reason was given"}

@@ -56,11 +56,16 @@ stages = Table(
     Column("epoch", BigInteger, nullable=False, server_default="0"),
     Column("leased_until", Double, nullable=False, server_default="0"),
     Column("updated", Double, nullable=False, server_default="0"),
+    # Of its document, and the fact that is added up: so that counts need no other table and no row. -1: there
+    # is no mark.
+    Column("month", WORD, nullable=False, server_default=""),
+    Column("counted", Integer, nullable=False, server_default="-1"),
     sqlite_with_rowid=False,
 )
 
 # Written out, not bound: SQLite finds a partial index by the very words of its condition.
 _NOTHING: ColumnElement[str] = literal_column("''")
+IS_DONE = stages.c.counted >= literal_column("0")
 IS_PARKED = stages.c.parked != _NOTHING
 IS_HELD = stages.c.owner != _NOTHING
 IS_DELAYED = stages.c.reason != _NOTHING
@@ -72,6 +77,22 @@ Index(
     sqlite_where=IS_PARKED,
     postgresql_where=IS_PARKED,
 )
+COUNTING = (
+    Index(
+        "ingest_document_stages_done",
+        *(stages.c.collection, stages.c.stage, stages.c.month, stages.c.counted),
+        sqlite_where=IS_DONE,
+        postgresql_where=IS_DONE,
+    ),
+    Index(
+        "ingest_document_stages_parked_of_month",
+        *(stages.c.collection, stages.c.month, stages.c.stage, stages.c.parked),
+        sqlite_where=IS_PARKED,
+        postgresql_where=IS_PARKED,
+    ),
+)
+"""Made also for a ledger that has the tables already."""
+
 Index(
     "ingest_document_stages_held",
     *(stages.c.collection, stages.c.owner),

@@ -117,12 +117,19 @@ class SqlDocumentLedger(SqlDocumentAccounts):
         ids = [one.document.id for one in found]
         with self._db.writing() as connection:
             lock(connection, collection, ids)
-            fresh = [{"collection": collection, "stage": stage, "id": id} for id in sorted(ids)]
+            months = {one.document.id: one.document.bucket.month for one in found}
+            fresh = [
+                {"collection": collection, "stage": stage, "id": id, "month": months[id]}
+                for id in sorted(months)
+            ]
             connection.execute(self._db.insert_new(stages), fresh)
             rows = holders(connection, collection, stage, ids)
             mine = [one for one in found if _may_take(rows[one.document.id], one, clean(owner), now)]
             if mine:
-                changes = {one.document.id: {"epoch": one.epoch + 1} for one in mine}
+                changes = {
+                    one.document.id: {"epoch": one.epoch + 1, "month": months[one.document.id]}
+                    for one in mine
+                }
                 held = {"owner": clean(owner), "leased_until": now + lease, "updated": now}
                 change_each(connection, collection, stage, changes, held)
                 if state:
@@ -199,6 +206,13 @@ class SqlDocumentLedger(SqlDocumentAccounts):
                 values = {**told, "state": PENDING, "changed": now}
                 this = and_(documents.c.collection == collection, documents.c.id == bindparam("new_id"))
                 connection.execute(update(documents).where(this).values(values), changed)
+                moved = [one for one in changed if known[one["new_id"]]["month"] != one["new_month"]]
+                if moved:
+                    theirs = and_(stages.c.collection == collection, stages.c.id == bindparam("new_id"))
+                    connection.execute(
+                        update(stages).where(theirs).values(month=bindparam("new_month")),
+                        [{name: one[name] for name in ("new_id", "new_month")} for one in moved],
+                    )
         unchanged = len(rows) - len(fresh) - len(changed)
         return Enrolled(new=len(fresh), changed=len(changed), unchanged=unchanged)
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 4
+VERSION = 5
 """Raised with every change of a table, and the change told in ledgers.migrations; a ledger of a later version
 is refused, not guessed at."""
 

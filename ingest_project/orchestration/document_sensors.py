@@ -22,9 +22,10 @@ from ingest_project.resources.documents.collection import Collection
 MOST_MONTHS = 12
 """Looked at in one tick, the newest with open documents first."""
 
-OFTEN, SELDOM = "0 */6 * * *", "30 3 * * 0"
-"""When the source is listed in its first and its last mode: the first one looks back further than the time
-between two listings, the last one finds what was missed all the same."""
+OFTEN, SELDOM, RARELY = "0 */6 * * *", "30 3 * * 0", "30 4 1 * *"
+"""When the source is listed in its first mode, in its last one, and in those between: the first looks back
+further than the time between two listings, the last finds what was missed all the same, and the others what
+was corrected in what had been through."""
 
 STANDING = "*/30 * * * *"
 
@@ -82,12 +83,13 @@ def build_bucket_sensor(
 def build_schedules(collection: Collection, jobs: Mapping[str, Job]) -> list[dg.ScheduleDefinition]:
     """Listings, and the half-hourly look at what stands parked or open."""
     spec = collection.spec
-    first, last = collection.modes[0], collection.modes[-1]
-    return [
-        _schedule(collection, f"{spec.name}_list_{first.lower()}_schedule", OFTEN, jobs[first]),
-        _schedule(collection, f"{spec.name}_list_{last.lower()}_schedule", SELDOM, jobs[last]),
-        _schedule(collection, f"{spec.name}_standing_schedule", STANDING, jobs["standing"]),
+    first, *between, last = collection.modes
+    times = {first: OFTEN, **dict.fromkeys(between, RARELY), last: SELDOM}
+    listings = [
+        _schedule(collection, f"{spec.name}_list_{mode.lower()}_schedule", time, jobs[mode])
+        for mode, time in times.items()
     ]
+    return [*listings, _schedule(collection, f"{spec.name}_standing_schedule", STANDING, jobs["standing"])]
 
 
 def _schedule(collection: Collection, name: str, cron: str, job: Job) -> dg.ScheduleDefinition:

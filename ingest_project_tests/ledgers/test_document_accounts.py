@@ -36,13 +36,16 @@ def end(
     assert [] == settle(documents, take(documents, stage=stage, found=found, state=""), outcome, state)
 
 
-def test_facts_of_a_stage_are_counted(documents: SqlDocumentLedger) -> None:
+def test_documents_of_an_index_are_added_up(documents: SqlDocumentLedger) -> None:
     documents.enroll([listed(name) for name in "abcd"])
     for name, number in (("a", "1"), ("b", "1"), ("c", "7")):
         end(documents, name, Done(output="o", facts={"documents": number}))
     end(documents, "a", Done(output="o", facts={"documents": "3"}), stage="other")
     end(documents, "d", Parked(cause="no text", detail=""))
-    assert [({"documents": "1"}, 2), ({"documents": "7"}, 1)] == documents.facts(BUCKET.collection, "texts")
+    end(documents, "c", Delayed(reason="its mark stays"))
+    assert (9, 3) == tuple(documents.counted(BUCKET.collection, stage) for stage in ("texts", "other"))
+    documents.reopen(BUCKET.collection, "texts", ["c"])
+    assert (2, 0) == tuple(documents.counted(BUCKET.collection, stage) for stage in ("texts", "none"))
 
 
 def test_documents_are_counted_by_bucket_and_state(documents: SqlDocumentLedger) -> None:
@@ -62,7 +65,7 @@ def test_documents_are_counted_by_bucket_and_state(documents: SqlDocumentLedger)
     assert expected == documents.states("gazettes")
 
 
-def test_stages_of_a_bucket_are_counted(documents: SqlDocumentLedger, clock: FakeClock) -> None:
+def test_stages_of_a_month_are_counted(documents: SqlDocumentLedger, clock: FakeClock) -> None:
     documents.enroll([listed(id) for id in "abcd"])
     for id in "ab":
         end(documents, id, DONE)
@@ -74,10 +77,15 @@ def test_stages_of_a_bucket_are_counted(documents: SqlDocumentLedger, clock: Fak
         "indexed": {"done": 1, "parked": 0, "delayed": 0, "held": 0},
         "texts": {"done": 2, "parked": 1, "delayed": 1, "held": 1},
     }
-    assert expected == documents.stage_counts(BUCKET)
+    assert expected == documents.stage_counts(BUCKET.collection, BUCKET.month)
     clock.advance(1000)
-    assert documents.stage_counts(BUCKET)["texts"]["held"] == 0
+    assert documents.stage_counts(BUCKET.collection, BUCKET.month)["texts"]["held"] == 0
     assert [("b", "texts", "later")] == documents.delayed("gazettes")
+    moved = Bucket(collection=BUCKET.collection, month="2025-12", number=0)
+    documents.enroll([listed("a", bucket=moved)])
+    months = (BUCKET.month, moved.month)
+    counts = [documents.stage_counts(BUCKET.collection, month)["texts"]["done"] for month in months]
+    assert [1, 1] == counts
 
 
 def test_what_is_parked_is_listed_and_counted_by_cause(
@@ -134,7 +142,7 @@ def test_a_thousand_documents_are_enrolled_claimed_and_settled_at_once(documents
     page = stand(documents)
     assert 1000 == len(page)
     assert [] == settle(documents, take(documents, found=page))
-    assert documents.stage_counts(BUCKET)["texts"]["done"] == 1000
+    assert documents.stage_counts(BUCKET.collection, BUCKET.month)["texts"]["done"] == 1000
 
 
 def test_an_extraction_is_found_by_content_and_extractor(documents: SqlDocumentLedger) -> None:

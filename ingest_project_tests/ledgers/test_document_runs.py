@@ -67,7 +67,8 @@ def test_runners_in_threads_share_a_bucket(ledger_url: str) -> None:
         reports = list(pool.map(partial(run, ledger_url), stages))
     assert sorted(IDS) == sorted(id for stage in stages for call in stage.log for id in call)
     assert [40, 40, 40] == [report.seen for report in reports]
-    assert 40 == sum(report.done for report in reports) == ledger.stage_counts(BUCKET)["texts"]["done"]
+    through = ledger.stage_counts(BUCKET.collection, BUCKET.month)["texts"]["done"]
+    assert 40 == sum(report.done for report in reports) == through
     ledger.close()
 
 
@@ -79,7 +80,7 @@ def test_a_run_behind_a_kill_does_what_has_no_mark(ledger_url: str, tmp_path: Pa
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
-    through = ledger.stage_counts(BUCKET)["texts"]["done"]
+    through = ledger.stage_counts(BUCKET.collection, BUCKET.month)["texts"]["done"]
     assert 0 < through < LAST_WORDS == len(list(effects.iterdir()))
     report = run(ledger_url, Writing(effects, last=0))
     assert (40 - through, through, 0) == (report.done, report.unchanged, report.busy)

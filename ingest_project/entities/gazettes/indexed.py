@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ingest_project.core.document_ledger import Segments
 from ingest_project.core.documents import (
+    COUNTED,
     INDEXING,
     Delayed,
     Document,
@@ -24,7 +25,7 @@ from ingest_project.entities.gazettes.indices import DOCUMENT, FIELDS, REVISION,
 from ingest_project.sinks.live_index import LiveIndex, groups, put_body
 
 INDEXED, TEXTS, SEGMENTS = "indexed", "texts", "segments"
-DOCUMENTS = "documents"
+DOCUMENTS = COUNTED
 """Fact of a mark: how many documents stand in the index for this one."""
 
 GROUP_BYTES = 8 << 20

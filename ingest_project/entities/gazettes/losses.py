@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ingest_project.core.errors import TargetMissing
 from ingest_project.entities.gazettes.excerpts import excerpts_stage
-from ingest_project.entities.gazettes.indexed import DOCUMENTS, INDEXED
+from ingest_project.entities.gazettes.indexed import INDEXED
 from ingest_project.entities.gazettes.spec import COLLECTION
 from ingest_project.entities.gazettes.themes import load_themes
 from ingest_project.ledgers.documents import SqlDocumentLedger
@@ -50,14 +50,9 @@ def _expected(settings: Settings) -> dict[str, int]:
         stages[theme.index] = excerpts_stage(theme)
     ledger = SqlDocumentLedger(settings.ledger_url)
     try:
-        return {index: _written(ledger, stage) for index, stage in stages.items()}
+        return {index: ledger.counted(COLLECTION.name, stage) for index, stage in stages.items()}
     finally:
         ledger.close()
-
-
-def _written(ledger: SqlDocumentLedger, stage: str) -> int:
-    found = ledger.facts(COLLECTION.name, stage)
-    return sum(int(facts.get(DOCUMENTS, "0")) * documents for facts, documents in found)
 
 
 async def _held(settings: Settings, indices: Sequence[str]) -> Mapping[str, int]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from ingest_project.core.documents import Bucket, Document, bucket_number
+from ingest_project.core.documents import Bucket, Document, bucket_number, fingerprint_of
 from ingest_project.core.errors import ConfigurationError
+from ingest_project.entities.gazettes.towns import STATE_TOWNS, is_association
 from ingest_project.resources.postgresql import Postgres, Row, keyset
 
 DAILY, ALL, UNPROCESSED = MODES = ("DAILY", "ALL", "UNPROCESSED")
@@ -114,6 +115,7 @@ class GazetteRegister:
         if mode not in MODES:
             raise ConfigurationError(f"no such mode of listing: {mode!r}; one of {', '.join(MODES)}")
         statement, since = _LISTED.format(where=_WHERE[mode]), now - DAY - OVERLAP
+        states = states_of(self.territories())
 
         def fetch(after: int) -> Sequence[Row]:
             values = {"after": after, "page": self._page, "since": since}
@@ -121,7 +123,8 @@ class GazetteRegister:
 
         for rows in keyset(fetch, after=-1):
             open_ones = tuple(str(row["id"]) for row in rows if not row["processed"])
-            yield ListedPage(documents=tuple(map(self._document, rows)), unprocessed=open_ones)
+            documents = tuple(self._document(row, states) for row in rows)
+            yield ListedPage(documents=documents, unprocessed=open_ones)
 
     def mark_processed(self, ids: Sequence[str]) -> int:
         """Set the flag of these gazettes; how many had not had it."""
@@ -145,11 +148,21 @@ class GazetteRegister:
         """Take in aggregates by their file_path: all columns but the id."""
         self._database.change(_AGGREGATE, rows)
 
-    def _document(self, row: Row) -> Document:
+    def _document(self, row: Row, states: Mapping[str, str]) -> Document:
         fields = _texts({name: value for name, value in row.items() if name not in _OURS})
+        if is_association(fields["territory_id"]):
+            fields[STATE_TOWNS] = states.get(fields["state_code"], "")
         return Document(
             id=str(row["id"]), bucket=self._buckets.of(row), fields=fields, group=fields["territory_id"]
         )
+
+
+def states_of(territories: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """State code -> a word that changes with any of its territories."""
+    told: dict[str, list[str]] = {}
+    for one in territories:
+        told.setdefault(one["state_code"], []).extend((one["id"], one["name"], one["state"]))
+    return {state: fingerprint_of(*words) for state, words in told.items()}
 
 
 def _texts(row: Row) -> dict[str, str]:

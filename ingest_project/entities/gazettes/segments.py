@@ -10,7 +10,7 @@ from threading import Lock
 from ingest_project.core.document_ledger import Segment, Segments
 from ingest_project.core.documents import INDEXING, Document, Done, Outcome, Parked, fingerprint_of
 from ingest_project.entities.gazettes.segmenting import Segmenters, segmented
-from ingest_project.entities.gazettes.towns import Town, Towns, is_association
+from ingest_project.entities.gazettes.towns import STATE_TOWNS, Town, Towns, is_association
 from ingest_project.sinks.texts import TextStore
 
 STAGE, TEXTS = "segments", "texts"
@@ -58,8 +58,11 @@ class Segmenting:
         if not is_association(territory):
             return fingerprint_of(*words)
         segmenter = self._segmenters.get(territory)
-        version = "none" if segmenter is None else segmenter.version
-        return fingerprint_of(*words, territory, document.fields["date"], version)
+        if segmenter is None:
+            return fingerprint_of(*words, territory, document.fields["date"], "none")
+        # As the listing found them: to know that nothing is to be done, the database is not asked.
+        towns = document.fields.get(STATE_TOWNS, "")
+        return fingerprint_of(*words, territory, document.fields["date"], segmenter.version, towns)
 
     def weight(self, document: Document) -> int:
         if not is_association(document.fields["territory_id"]):

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 ASSOCIATION = "00000"
 """Ends the territory ids of associations of towns."""
 
+STATE_TOWNS = "towns"
+"""Field of an association's gazettes: all territories of its state when it was listed, as one word."""
+
 _PARTICLES = frozenset({"de", "da", "do", "das", "dos"})
 _APOSTROPHE = re.compile(r"['’‘`´]\s*")
 _ELIDED = re.compile(r"\bd ")

@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest_project.core.document_ledger import DocumentLedger
-from ingest_project.core.documents import Bucket, Document, Done, Outcome, Stage
+from ingest_project.core.documents import COUNTED, Bucket, Document, Done, Outcome, Stage
 from ingest_project.core.errors import PermanentFailure, TransientFailure
 from ingest_project.sinks import aliases, indexes
 from ingest_project.sinks.documents import count_documents
 from ingest_project.sinks.live_index import LiveIndex
 from ingest_project.sinks.opensearch_api import OpenSearchApi
 
-DOCUMENTS = "documents"
+DOCUMENTS = COUNTED
 """Fact of a stage's mark: how many documents of its index are of this one."""
 
 LOOKS = 5

@@ -63,6 +63,27 @@ def test_each_mode_lists_its_rows_in_pages(tables: Postgres) -> None:
         next(register.listed("SOME", NOW))
 
 
+def test_a_corrected_town_is_news_of_its_associations_gazettes_alone(tables: Postgres) -> None:
+    others = [
+        {**MACEIO, "id": "2700000", "name": "Alagoas (AMA)"},
+        {"id": "2900000", "name": "Bahia (UPB)", "state_code": "BA", "state": "Bahia"},
+    ]
+    tables.change(PUT_TERRITORY, others)
+    owners = (MACEIO["id"], "2700000", "2900000")
+    tables.change(PUT_GAZETTE, [gazette(n, territory_id=owner) for n, owner in enumerate(owners)])
+    register = GazetteRegister(tables)
+
+    def fields() -> list[dict[str, str]]:
+        return [dict(one.fields) for page in register.listed(ALL, NOW) for one in page.documents]
+
+    before = fields()
+    assert ["towns" in one for one in before] == [False, True, True]
+    tables.change(PUT_TERRITORY, [{**MACEIO, "id": "2704303", "name": "Maceió d'Oeste"}])
+    after = fields()
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+    assert after[1]["towns"] != before[1]["towns"]
+
+
 def test_unprocessed_lists_every_row_while_rows_leave_the_set(tables: Postgres) -> None:
     tables.change(PUT_GAZETTE, [gazette(n) for n in range(25)])
     register = GazetteRegister(tables, page=4)

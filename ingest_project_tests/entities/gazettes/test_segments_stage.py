@@ -115,6 +115,17 @@ def test_a_segmenter_for_its_association_changes_the_fingerprint_of_no_other_gaz
     assert dict(zip(kinds, changed, strict=True)) == {UNSERVED: True, ASSOCIATION: False, "pdf": False}
 
 
+def test_corrected_towns_of_its_state_change_the_fingerprint_of_an_associations_gazette_alone(
+    desk: Desk,
+) -> None:
+    kinds = (UNSERVED, ASSOCIATION, "pdf")
+    documents = [desk.document(next(of_kind(kind))) for kind in kinds]
+    corrected = [replace(one, fields={**one.fields, "towns": "others"}) for one in documents]
+    pairs = zip(documents, corrected, strict=True)
+    changed = [desk.stage.fingerprint(one) != desk.stage.fingerprint(other) for one, other in pairs]
+    assert dict(zip(kinds, changed, strict=True)) == {UNSERVED: False, ASSOCIATION: True, "pdf": False}
+
+
 def test_another_text_is_another_fingerprint(desk: Desk) -> None:
     for kind in (ASSOCIATION, "pdf"):
         document = desk.document(next(of_kind(kind)))
