@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cluster_running import show
-from benchmarks.cluster_services import LOOPBACK, listening
+from benchmarks.cluster_services import listening
 from benchmarks.dynamodb_quota import Timed, item
 from benchmarks.our_way import KEYS, usual_loader
 from benchmarks.plots import IMAGES
@@ -31,6 +31,7 @@ from ingest_project import local
 from ingest_project.core.governing import RateGovernor
 from ingest_project.core.model import Batch, ItemBlock, Position, WriteReport
 from ingest_project.core.ports import Sink
+from ingest_project.local.ports import LOOPBACK
 from ingest_project.local.postgresql import THROW_AWAY, ensure_database
 from ingest_project.local.servers import ACCESS_KEY, SECRET_KEY
 from ingest_project.resources.deployments import load_settings

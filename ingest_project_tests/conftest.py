@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 LONGEST = (
     "cluster/test_lost_worker.py",
+    "cluster/test_restarts.py",
     "cli/test_demo_gazettes.py",
     "e2e/test_postgresql.py",
     "e2e/test_ui.py",

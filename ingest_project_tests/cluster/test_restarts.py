@@ -17,7 +17,7 @@ from ingest_project_tests.faults.world import DAY, World, lines, record
 
 pytestmark = [pytest.mark.dagster, pytest.mark.slow, pytest.mark.servers, pytest.mark.timeout(900)]
 
-RECORDS, UNITS = 400, 30
+RECORDS, UNITS = 300, 40
 """Of a file, and of all writers a second: loads last, and leave the machine to others."""
 
 LONG = 3 * PATIENCE
