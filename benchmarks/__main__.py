@@ -47,6 +47,8 @@ ALONE = {
     "wms_sync": "a million orders over a paged API, killed half way; then delivered",
     "dropship_import": "a hundred CSV exports, stage by stage",
     "dropship_inbox": "a hundred CSV exports dropped into Dagster's inbox",
+    "cluster_shapes": "backfills of five shapes on hosts of one machine",
+    "cluster_capacity": "the capacity model beside them",
 }
 """Modules that are run by themselves: one course of events over minutes, with processes and services of its
 own, that has no peer and no rounds. Their figures are kept in the pages on their subjects."""

@@ -101,7 +101,7 @@ def places(one: Backfill) -> int:
 
 def turns(one: Backfill, rows: float) -> float:
     """Requests of a run, one after the other where so many are in flight."""
-    return rows / (ROWS_A_REQUEST * one["in_flight"])
+    return rows / float(ROWS_A_REQUEST * one["in_flight"])
 
 
 def submitted(one: Backfill) -> list[float]:

@@ -74,6 +74,7 @@ def measured(found: Cluster, number: int, shape: str) -> dict[str, Any]:
 
     wait_until("all runs have ended", over, timeout=LONGEST, pause=2.0)
     runs = [account(found, run) for run in found.runs_of(backfill)]
+    assert {"SUCCESS"} == {run["status"] for run in runs}, runs
     wall = max(run["ended"] for run in runs) - min(run["queued"] for run in runs)
     found.stop_workers()
     return {

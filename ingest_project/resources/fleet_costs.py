@@ -5,8 +5,9 @@ Data with its date, as in resources.prices. Nothing is computed here but a pace 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
+from ingest_project.core.experience import RunRate
 from ingest_project.core.run_pace import Pace
 
 
@@ -47,10 +48,16 @@ class RunCosts:
     request_seconds: Figure
     spread: Figure
 
-    def pace(self, row_bytes: float, in_flight: int, request_seconds: float | None = None) -> Pace:
-        """Of rows of this size."""
+    def pace(
+        self,
+        row_bytes: float,
+        in_flight: int,
+        request_seconds: float | None = None,
+        learned: RunRate | None = None,
+    ) -> Pace:
+        """Of rows of this size; with ``learned``, of rows that take as long as those did."""
         asked = self.request_seconds.value if request_seconds is None else request_seconds
-        return Pace(
+        pace = Pace(
             start_seconds=self.start_seconds.value,
             start_cores=self.start_cores.value,
             end_seconds=self.end_seconds.value,
@@ -59,6 +66,18 @@ class RunCosts:
             write_cpu=self.write_row.value + self.write_byte.value * row_bytes,
             request_seconds=asked,
             in_flight=in_flight,
+        )
+        if learned is None:
+            return pace
+        each = 1 / learned.rate.likely
+        written = (1 - learned.reading) * each
+        # How much of the writing is waiting nobody told; a core does not do more than it does here.
+        return replace(
+            pace,
+            chunk_seconds=0.0,
+            row_seconds=learned.reading * each,
+            write_cpu=min(written, pace.write_cpu),
+            request_seconds=written * pace.rows_a_request * pace.in_flight,
         )
 
     def listed(self) -> list[tuple[str, Figure]]:

@@ -14,7 +14,7 @@ from ingest_project.core.experience import RunRate
 from ingest_project.core.fleet import HOUR, Failures, Fleet, Quota
 from ingest_project.core.fleet_forecast import Forecast, Load, forecast, smallest
 from ingest_project.core.progress import duration
-from ingest_project.core.run_pace import Pace, shares
+from ingest_project.core.run_pace import shares
 from ingest_project.resources.fleet_costs import COSTS, Figure, RunCosts
 from ingest_project.resources.outlook import ASSUMED
 from ingest_project.resources.prices import Prices, Quotas
@@ -149,7 +149,7 @@ class _Question:
         self._seen: dict[int, Forecast] = {}
         size = means.run_bytes or max(RUN_BYTES, cargo.bytes / MOST_RUNS)
         self.runs = max(1, ceil(cargo.bytes / size))
-        self.pace = _pace(cargo, means, learned, costs)
+        self.pace = costs.pace(cargo.row_bytes, means.in_flight, means.request_seconds, learned)
         chunk = max(means.chunk_bytes, size / SLOTS) / max(1.0, cargo.row_bytes)
         parts = shares(cargo.rows, cargo.write_units, runs=self.runs, chunk_rows=max(1.0, chunk))
         self.load = Load(
@@ -221,22 +221,6 @@ RATE, LOSSES = "rows/s of one run, starts left out", "of each host in 30 days"
 BELOW, TAKEN = "the figures below; between half and one and a half of it", "taken, not measured"
 MONTH_HOURS = 30 * 24
 ROW_COSTS = ("read_row", "read_byte", "write_row", "write_byte", "request_seconds")
-
-
-def _pace(cargo: Cargo, means: Means, learned: RunRate | None, costs: RunCosts) -> Pace:
-    pace = costs.pace(cargo.row_bytes, means.in_flight, means.request_seconds)
-    if learned is None:
-        return pace
-    each = 1 / learned.rate.likely
-    written = (1 - learned.reading) * each
-    # How much of the writing is waiting the ledger does not tell; a core does not do more than it did before.
-    return replace(
-        pace,
-        chunk_seconds=0.0,
-        row_seconds=learned.reading * each,
-        write_cpu=min(written, pace.write_cpu),
-        request_seconds=written * pace.rows_a_request * pace.in_flight,
-    )
 
 
 def _table(means: Means, quotas: Quotas) -> Iterable[tuple[str, Figure]]:
