@@ -32,6 +32,8 @@ def listening(hosts: Hosts, folder: Path) -> dict[str, dict[str, str]]:
             "listen_addresses": f"{LOOPBACK},{hosts.address}",
             "hba_file": str(hba),
             "max_connections": "200",
+            # A host that is cut off in a transaction of Dagster's holds its locks no longer than this.
+            "idle_in_transaction_session_timeout": "15s",
         },
     }
 
