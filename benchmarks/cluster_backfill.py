@@ -232,10 +232,10 @@ def compare(results: Sequence[Mapping[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=1024, help="MiB of all dumps together")
+    parser.add_argument("--size", type=int, default=954, help="MiB of all dumps together; 954 are 1 GB")
     parser.add_argument("--partitions", type=int, default=64, help="date x slot; a date has 16 slots")
     parser.add_argument("--delay", type=float, default=0.1, help="seconds that a write takes")
-    parser.add_argument("--in-flight", type=int, default=32, help="requests of a run in flight")
+    parser.add_argument("--in-flight", type=int, default=48, help="requests of a run in flight")
     parser.add_argument("--at-once", type=int, default=1, help="runs at once on a host")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="worker hosts of each turn")
     parser.add_argument("--rounds", type=int, default=1)
