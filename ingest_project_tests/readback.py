@@ -57,7 +57,7 @@ def items(dynamodb: DynamoDBClient, table: str, key: str = "id") -> dict[str, An
     """Everything that a table holds: text of the key attribute -> item with its types."""
     pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     found = [item for page in pages for item in page["Items"]]
-    by_key = {next(iter(item[key].values())): item for item in found}
+    by_key: dict[str, Any] = {str(next(iter(item[key].values()))): item for item in found}
     assert len(found) == len(by_key)
     return by_key
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ingest_project.core.staging import StageReport
 
@@ -33,6 +34,7 @@ class Together:
             sums = self._sums.setdefault(report.stage, Counter())
             sums.update({name: getattr(report, name) - getattr(before, name) for name in _COUNTS})
             before = report
-            self._progress(replace(report, **{name: sums[name] for name in _COUNTS}))
+            added: dict[str, Any] = {name: sums[name] for name in _COUNTS}
+            self._progress(replace(report, **added))
 
         return tell
