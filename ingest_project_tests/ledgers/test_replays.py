@@ -184,7 +184,7 @@ def test_a_ledger_of_an_earlier_version_is_brought_up_to_date(ledger: SqlLedger,
     with database.writing() as connection:
         for column in ("state", "replay", "closed", "closed_by"):
             connection.execute(text(f"ALTER TABLE ingest_rejections DROP COLUMN {column}"))
-        for table in ("ingest_replays", "ingest_replay_records"):
+        for table in ("ingest_replays", "ingest_replay_records", "ingest_document_stages"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE ingest_schema SET version = 1"))
     database.close()

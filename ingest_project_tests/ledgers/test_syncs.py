@@ -221,7 +221,7 @@ def test_a_ledger_of_version_2_gets_the_tables_of_syncs(ledger: SqlLedger, ledge
     ledger.close()
     database = Database(ledger_url)
     with database.writing() as connection:
-        for table in ("landings", "slices", "syncs", "known_ids"):
+        for table in ("landings", "slices", "syncs", "known_ids", "document_stages"):
             connection.execute(text(f"DROP TABLE ingest_{table}"))
         connection.execute(text("UPDATE ingest_schema SET version = 2"))
     database.close()
