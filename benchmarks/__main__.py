@@ -47,6 +47,18 @@ ALONE = {
     "wms_sync": "a million orders over a paged API, killed half way; then delivered",
     "dropship_import": "a hundred CSV exports, stage by stage",
     "dropship_inbox": "a hundred CSV exports dropped into Dagster's inbox",
+    "gazettes_pipeline": "ten thousand made gazettes through every step, beside their truth",
+    "gazette_indexing": "gazettes in bulk beside one by one",
+    "document_ledger": "a ledger of a million gazettes is asked",
+    "conversations_migration": "200,000 messages moved, killed on the way, compared",
+    "conversations_context": "contexts behind a network of 5 ms, old and new",
+    "conversations_memory": "what a session costs in memory",
+    "similarity_recall": "whom the similarity search finds among 100,000",
+    "similarity_by_size": "the same by messages of a user, with what it reads",
+    "cluster_backfill": "one backfill with one worker host and with two",
+    "cluster_kills": "a backfill with ten kills and cut links",
+    "cluster_quota": "a write quota held by two hosts",
+    "cluster_engines": "a run's start by Celery beside dagster-ray",
     "cluster_shapes": "backfills of five shapes on hosts of one machine",
     "cluster_capacity": "the capacity model beside them",
 }
@@ -144,7 +156,7 @@ def main() -> int:
             "\n".join(
                 [
                     "\nrun by themselves:",
-                    *(f"python -m benchmarks.{name:17}{told}" for name, told in ALONE.items()),
+                    *(f"python -m benchmarks.{name:24}{told}" for name, told in ALONE.items()),
                 ]
             )
         )
