@@ -88,9 +88,14 @@ def test_a_server_that_is_away_is_a_transient_failure() -> None:
 def test_a_connection_that_was_cut_is_replaced(tables: Postgres) -> None:
     # The pool has more than one: the question is of the one that is cut.
     cut: list[dict[str, Any]] = []
-    with pytest.raises(TransientFailure), tables.transaction() as connection:
-        cut += connection.execute("SELECT pg_backend_pid() AS pid").fetchall()
-        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    def ended() -> None:
+        with tables.transaction() as connection:
+            cut.extend(connection.execute("SELECT pg_backend_pid() AS pid").fetchall())
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(TransientFailure):
+        ended()
     found = [tables.rows("SELECT pg_backend_pid() AS pid") for _ in range(8)]
     assert len(cut) == 1
     assert cut not in found
