@@ -2,8 +2,7 @@
 
 The model's figures are taken from some of the measured backfills (the file's ``calibrate``), the others
 (``held_out``: other numbers of hosts, runs at once, runs, rows, delays) are predicted from their shape alone.
-``--shapes FILE`` takes those that ``benchmarks.cluster_shapes --out FILE`` has measured, ``--add FILE`` those
-of ``benchmarks.cluster_backfill --out FILE``.
+``--shapes FILE`` takes those that ``benchmarks.cluster_shapes --out FILE`` has measured.
 """
 
 from __future__ import annotations
@@ -170,9 +169,7 @@ def say(words: str) -> None:
 def trimmed(one: Backfill) -> dict[str, Any]:
     """What is needed of a measured backfill."""
     runs = [{name: run[name] for name in RUN} for run in one["runs"]]
-    # Dagster of cluster_backfill lets run what its two hosts take.
-    shape = {"most_runs": 2 * one["at_once"], **one}
-    return {**{name: shape[name] for name in SHAPE}, "load": one["load"], "runs": runs}
+    return {**{name: one[name] for name in SHAPE}, "load": one["load"], "runs": runs}
 
 
 def main() -> None:
@@ -181,7 +178,6 @@ def main() -> None:
     parser.add_argument(
         "--shapes", type=Path, help="file of cluster_shapes --out: in place of all that is kept"
     )
-    parser.add_argument("--add", type=Path, nargs="*", default=[], help="files of cluster_backfill --out")
     wanted = parser.parse_args()
     kept: dict[str, list[Any]] = {"calibrate": [], "held_out": []}
     if wanted.shapes:
@@ -189,9 +185,7 @@ def main() -> None:
         kept = {"calibrate": found[: len(CALIBRATE)], "held_out": found[len(CALIBRATE) :]}
     elif wanted.kept.exists():
         kept = json.loads(wanted.kept.read_text())
-    for path in wanted.add:
-        kept["held_out"] += [trimmed(one) for one in json.loads(path.read_text())]
-    if wanted.shapes or wanted.add:
+    if wanted.shapes:
         wanted.kept.write_text(json.dumps(kept, indent=1) + "\n")
     known = figures(kept["calibrate"])
     say(", ".join(f"{name} {getattr(known, name):.3g}" for name in Figures.__slots__))
