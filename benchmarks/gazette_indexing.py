@@ -194,7 +194,8 @@ def main() -> None:
 
 
 def _table(samples: Mapping[str, Sequence[Sample]], count: int, size: int) -> dict[str, Any]:
-    """Medians; ``times less``: of the clock and of all CPU, than one by one with a refresh each."""
+    """Medians; ``times less``: of the clock and of the client's CPU, than one by one with a refresh each in
+    the same round."""
     peer = samples["one by one, refreshed"]
     rows = {}
     for name, found in samples.items():
@@ -204,10 +205,14 @@ def _table(samples: Mapping[str, Sequence[Sample]], count: int, size: int) -> di
             "documents/s": round(count / wall),
             "client ms": round(1000 * statistics.median(one.client for one in found) / count, 2),
             "node ms": round(1000 * statistics.median(one.node for one in found) / count, 2),
-            "times less clock": round(statistics.median(a.wall / b.wall for a, b in pairs), 1),
-            "times less client CPU": round(statistics.median(a.client / b.client for a, b in pairs), 1),
+            "times less clock": _spread([a.wall / b.wall for a, b in pairs]),
+            "times less client CPU": _spread([a.client / b.client for a, b in pairs]),
         }
     return {"gazettes": count, "KB each": round(size / count / 1000, 1), "ways": rows}
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.1f} ({min(ratios):.1f}-{max(ratios):.1f})"
 
 
 if __name__ == "__main__":
